@@ -1,0 +1,8 @@
+//! What is moved: blobs and their hash trees, names, the manifest, and the ways to say which share is meant.
+//!
+//! Knows nothing of peers, messages or time. PROTOCOL §3.
+
+pub mod geometry;
+pub mod name;
+pub mod selection;
+pub mod tree;

@@ -1,0 +1,26 @@
+//! Which entries of a manifest are wanted.
+
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use crate::EntryIndex;
+
+/// A set of entries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Selection {
+    /// Every entry.
+    All,
+    /// These entries, ascending, without repeats.
+    Some(Vec<EntryIndex>),
+}
+
+impl Selection {
+    /// Whether the entry is wanted.
+    pub fn contains(&self, entry: EntryIndex) -> bool {
+        match self {
+            Self::All => true,
+            Self::Some(entries) => entries.binary_search(&entry).is_ok(),
+        }
+    }
+}

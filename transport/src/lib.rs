@@ -1,0 +1,11 @@
+//! What every driver of truecopy shares: the byte [`pump`], the [`channel`], the [`store`].
+//!
+//! Generic over a [`Stream`](stream::Stream) and a [`Disk`](disk::Disk): a driver supplies only those. The classic
+//! silent corruption (a short write whose tail is dropped, a read taken for a whole frame) lives in this crate or
+//! nowhere, so the simulator runs this very code. Must not know: mio, real files, protocol rules.
+
+pub mod channel;
+pub mod disk;
+pub mod pump;
+pub mod store;
+pub mod stream;
