@@ -11,7 +11,7 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 
-pub use values::{Level, LinkPolicy, Listen, OnConflict, PeerSpec, Pause};
+pub use values::{Level, LinkPolicy, Listen, OnConflict, Pause, PeerSpec};
 
 use crate::commands;
 use crate::exit::Result;
@@ -20,7 +20,9 @@ use crate::home::Home;
 /// Moves files and folders directly between machines, surely intact.
 #[derive(Debug, Parser)]
 #[command(name = "truecopy", version, propagate_version = true, max_term_width = 100)]
-#[command(after_help = "Examples:\n  truecopy send photos            offer a folder; prints the line to type elsewhere\n  truecopy truecopy:…             receive it (short for `truecopy get truecopy:…`)\n  truecopy demo                   watch a transfer between two processes on this machine\n\nEvery flag can be set as TRUECOPY_<FLAG>, as TRUECOPY_ON_CONFLICT=rename, or in config.toml, as on-conflict = \"rename\".")]
+#[command(
+    after_help = "Examples:\n  truecopy send photos            offer a folder; prints the line to type elsewhere\n  truecopy truecopy:…             receive it (short for `truecopy get truecopy:…`)\n  truecopy demo                   watch a transfer between two processes on this machine\n\nEvery flag can be set as TRUECOPY_<FLAG>, as TRUECOPY_ON_CONFLICT=rename, or in config.toml, as on-conflict = \"rename\"."
+)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -31,28 +33,42 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Offer files and folders, and serve whoever has the ticket
-    #[command(after_help = "Examples:\n  truecopy send report.pdf photos\n  truecopy send --once -q photos | ssh there 'xargs truecopy get'\n\nSent again within 30 days, the same paths keep their ticket if nothing changed.")]
+    #[command(
+        after_help = "Examples:\n  truecopy send report.pdf photos\n  truecopy send --once -q photos | ssh there 'xargs truecopy get'\n\nSent again within 30 days, the same paths keep their ticket if nothing changed."
+    )]
     Send(SendArgs),
     /// Receive what a ticket or a metadata file names
-    #[command(after_help = "Examples:\n  truecopy get truecopy:…\n  truecopy get truecopy:… -o ~/Downloads --only '*.jpg'\n  truecopy get release.truecopy --peer 192.0.2.1:7000\n\nNothing is overwritten unless you say so. Run the same line again to resume.")]
+    #[command(
+        after_help = "Examples:\n  truecopy get truecopy:…\n  truecopy get truecopy:… -o ~/Downloads --only '*.jpg'\n  truecopy get release.truecopy --peer 192.0.2.1:7000\n\nNothing is overwritten unless you say so. Run the same line again to resume."
+    )]
     Get(GetArgs),
     /// Write a metadata file: what the data is, without the data
-    #[command(after_help = "Examples:\n  truecopy create photos -o photos.truecopy\n\nThe file is public: whoever has it can fetch the content from anyone who serves it.")]
+    #[command(
+        after_help = "Examples:\n  truecopy create photos -o photos.truecopy\n\nThe file is public: whoever has it can fetch the content from anyone who serves it."
+    )]
     Create(CreateArgs),
     /// Show what a metadata file or a ticket names
-    #[command(after_help = "Examples:\n  truecopy inspect photos.truecopy\n  truecopy inspect photos.truecopy --json")]
+    #[command(
+        after_help = "Examples:\n  truecopy inspect photos.truecopy\n  truecopy inspect photos.truecopy --json"
+    )]
     Inspect(InspectArgs),
     /// Compare files on this disk with a metadata file; exit code 7 on any difference
-    #[command(after_help = "Examples:\n  truecopy verify photos --against photos.truecopy\n  truecopy verify ~/Downloads --against photos.truecopy --allow-extra")]
+    #[command(
+        after_help = "Examples:\n  truecopy verify photos --against photos.truecopy\n  truecopy verify ~/Downloads --against photos.truecopy --allow-extra"
+    )]
     Verify(VerifyArgs),
     /// Show a transfer between two processes of this machine
     #[command(after_help = "Examples:\n  truecopy demo\n  truecopy demo ~/photos")]
     Demo(DemoArgs),
     /// Print the completions of a shell
-    #[command(after_help = "Examples:\n  truecopy completions bash > ~/.local/share/bash-completion/completions/truecopy")]
+    #[command(
+        after_help = "Examples:\n  truecopy completions bash > ~/.local/share/bash-completion/completions/truecopy"
+    )]
     Completions(CompletionsArgs),
     /// Print the manual page, or write those of all commands into a folder
-    #[command(after_help = "Examples:\n  truecopy man | man -l -\n  truecopy man --pages ~/.local/share/man/man1")]
+    #[command(
+        after_help = "Examples:\n  truecopy man | man -l -\n  truecopy man --pages ~/.local/share/man/man1"
+    )]
     Man(ManArgs),
 }
 

@@ -46,7 +46,7 @@ impl Shown {
     pub fn io(error: &io::Error) -> Self {
         let text = error.to_string();
         let end = text.find(" (os error").unwrap_or(text.len());
-        Self::terminal(text[..end].as_bytes())
+        Self::terminal(&text.as_bytes()[..end])
     }
 
     /// A name for a log line: quoted, so that its end is seen.

@@ -115,9 +115,11 @@ impl Exit {
     /// Whether the same command may well succeed when it is run again.
     pub const fn retry(self) -> Retry {
         match self {
-            Self::PeerNotFound | Self::LinkLost | Self::SourceChanged | Self::Interrupted | Self::Terminated => {
-                Retry::Worthwhile
-            }
+            Self::PeerNotFound
+            | Self::LinkLost
+            | Self::SourceChanged
+            | Self::Interrupted
+            | Self::Terminated => Retry::Worthwhile,
             _ => Retry::Useless,
         }
     }

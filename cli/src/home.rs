@@ -87,7 +87,8 @@ pub enum Taken {
 
 /// Writes a file so that its name never stands for half of it.
 pub fn write_whole(path: &Path, bytes: &[u8], access: Access, taken: Taken) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder =
+        path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
     let mut temporary = std::ffi::OsString::from(".");
     temporary.push(name);
@@ -96,7 +97,10 @@ pub fn write_whole(path: &Path, bytes: &[u8], access: Access, taken: Taken) -> i
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, if access == Access::Private { 0o600 } else { 0o666 });
+    std::os::unix::fs::OpenOptionsExt::mode(
+        &mut options,
+        if access == Access::Private { 0o600 } else { 0o666 },
+    );
     let placed = options.open(&temporary).and_then(|mut file| {
         file.write_all(bytes)?;
         file.sync_all()?;

@@ -26,7 +26,8 @@ pub(super) fn read(path: &Path) -> Result<Table> {
         Err(error) => return Err(Error::local("read", path, &error)),
     };
     text.parse().map_err(|error: toml::de::Error| {
-        let line = error.span().map_or(1, |span| 1 + text[..span.start.min(text.len())].matches('\n').count());
+        let line =
+            error.span().map_or(1, |span| 1 + text[..span.start.min(text.len())].matches('\n').count());
         let what = format!("{} line {line}: {}", Shown::path(path), error.message());
         Error::usage(what).hint("correct the file, or move it away")
     })
@@ -79,7 +80,7 @@ fn has_flag(command: &Command, flag: &str) -> bool {
 fn with_default(command: Command, flag: &str, values: &[String]) -> Command {
     let id = command.get_arguments().find(|arg| arg.get_long() == Some(flag)).map(|arg| arg.get_id().clone());
     match id {
-        Some(id) => command.mut_arg(id.as_str().to_owned(), |arg| {
+        Some(id) => command.mut_arg(id.as_str(), |arg| {
             let defaults = values.iter().map(|value| OsStr::from(value.clone()));
             // A flag that must be given is given by its default.
             arg.required(false).default_value(Resettable::Reset).default_values(defaults)
@@ -107,7 +108,8 @@ fn values(path: &Path, key: &str, value: &Value) -> Result<Vec<String>> {
 
 fn unknown(path: &Path, key: &str, known: &BTreeSet<String>) -> Error {
     let known = known.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
-    Error::usage(format!("{}: unknown key {}", Shown::path(path), shown(key))).hint(format!("known keys: {known}"))
+    Error::usage(format!("{}: unknown key {}", Shown::path(path), shown(key)))
+        .hint(format!("known keys: {known}"))
 }
 
 fn shown(key: &str) -> Shown {

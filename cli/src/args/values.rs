@@ -74,7 +74,8 @@ impl FromStr for Listen {
         if let Some(port) = text.strip_prefix(':').and_then(|port| port.parse().ok()) {
             return Ok(Self::Everywhere { port });
         }
-        let help = || "expected an address and a port, as 192.0.2.1:7000, [2001:db8::1]:7000 or :7000".to_string();
+        let help =
+            || "expected an address and a port, as 192.0.2.1:7000, [2001:db8::1]:7000 or :7000".to_string();
         text.parse().map(Self::Address).map_err(|_| help())
     }
 }
@@ -130,6 +131,8 @@ impl FromStr for Pause {
         };
         let number: u64 = digits.parse().map_err(|_| "expected a time, as 90s, 10m or 2h")?;
         let seconds = number.checked_mul(unit).filter(|s| *s > 0 && *s <= 366 * 86_400);
-        seconds.map(|s| Self(Duration::from_secs(s))).ok_or_else(|| "expected at most a year, and not zero".into())
+        seconds
+            .map(|s| Self(Duration::from_secs(s)))
+            .ok_or_else(|| "expected at most a year, and not zero".into())
     }
 }

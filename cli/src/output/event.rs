@@ -38,6 +38,15 @@ pub enum Event<'a> {
         /// `truecopy:…`.
         ticket: &'a str,
     },
+    /// What a ticket names; its secret is not among it.
+    TicketNames {
+        /// The name of the content, in hexadecimal.
+        content: &'a str,
+        /// The sender's key, in hexadecimal.
+        node: &'a str,
+        /// Where the sender is.
+        addresses: &'a [String],
+    },
     /// An address is listened on.
     Listening {
         /// The address.

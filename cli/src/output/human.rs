@@ -55,7 +55,9 @@ pub(super) fn sentence(event: &Event<'_>) -> Option<String> {
         Event::Share { stage: Stage::Prepared, contents } => format!("prepared {}", share(contents)),
         Event::Share { stage: Stage::Offered, contents } => format!("offered: {}", share(contents)),
         Event::Dropped { path, why } => format!("not sent: {}: {}", Shown::name(path), why_dropped(*why)),
-        Event::Ticket { ticket } => format!("on the other machine, type:\n\n  truecopy get {}\n", shown(ticket)),
+        Event::Ticket { ticket } => {
+            format!("on the other machine, type:\n\n  truecopy get {}\n", shown(ticket))
+        }
         Event::Listening { address } => format!("listening on {}", shown(address)),
         Event::Written { path, bytes } => format!("wrote {} ({})", Shown::path(path), amount(*bytes)),
         Event::Waiting(waiting) => wait(waiting),
@@ -84,6 +86,7 @@ pub(super) fn sentence(event: &Event<'_>) -> Option<String> {
         | Event::Moving(_)
         | Event::Share { stage: Stage::Listed, .. }
         | Event::Entry { .. }
+        | Event::TicketNames { .. }
         | Event::Differs { .. }
         | Event::Digest(_) => return None,
     })
@@ -103,6 +106,13 @@ pub(super) fn product_shown(event: &Event<'_>) -> Option<Vec<u8>> {
         Event::Ticket { ticket } => format!("{}\n", shown(ticket)),
         Event::Share { stage: Stage::Listed, contents } => listing_head(contents),
         Event::Entry { path, what } => listing_line(path, what),
+        Event::TicketNames { content, node, addresses } => {
+            let mut text = format!("content  {content}\nsender   {node}\n");
+            for address in *addresses {
+                text.push_str(&format!("address  {}\n", shown(address)));
+            }
+            text
+        }
         Event::Differs { path, how } => format!("{}: {}\n", Shown::name(path), difference(how)),
         Event::Digest(digest) => format!("{}  {}\n", digest.sha256, Shown::name(digest.path)),
         _ => return None,
@@ -251,7 +261,8 @@ fn placed(placed: &Placed) -> String {
     text
 }
 
-fn difference(how: &Difference<'_>) -> String {
+/// How something differs, in words.
+pub fn difference(how: &Difference<'_>) -> String {
     match how {
         Difference::Missing => "missing".into(),
         Difference::Extra => "not in the metadata file".into(),
@@ -279,7 +290,11 @@ fn fraction(done: u64, total: u64) -> String {
 
 /// Rounded down: 100 only when all is there.
 fn percent(done: u64, total: u64) -> u64 {
-    if total == 0 { 100 } else { u64::try_from(u128::from(done.min(total)) * 100 / u128::from(total)).unwrap_or(100) }
+    if total == 0 {
+        100
+    } else {
+        u64::try_from(u128::from(done.min(total)) * 100 / u128::from(total)).unwrap_or(100)
+    }
 }
 
 fn short(hex: &str) -> &str {

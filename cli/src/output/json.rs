@@ -7,7 +7,9 @@ use std::time::Duration;
 use truecopy_mio::prepare::WhyDropped;
 use truecopy_protocol::hex;
 
-use super::event::{Conflict, Contents, Difference, Event, Gone, Link, Listed, Moved, Placed, Stage, Waiting};
+use super::event::{
+    Conflict, Contents, Difference, Event, Gone, Link, Listed, Moved, Placed, Stage, Waiting,
+};
 use crate::escape::json_string;
 use crate::exit::{Error, Retry};
 
@@ -61,11 +63,27 @@ impl Object {
         self
     }
 
+    /// A list of strings of this program.
+    #[must_use]
+    pub fn texts(mut self, key: &str, values: &[String]) -> Self {
+        self.key(key);
+        self.0.push('[');
+        for (at, value) in values.iter().enumerate() {
+            if at > 0 {
+                self.0.push(',');
+            }
+            json_string(&mut self.0, value.as_bytes());
+        }
+        self.0.push(']');
+        self
+    }
+
     /// Ranges of bytes: `[[start,end],…]`, the end not included.
     #[must_use]
     pub fn ranges(mut self, key: &str, ranges: &[Range<u64>]) -> Self {
         self.key(key);
-        let all: Vec<String> = ranges.iter().map(|range| format!("[{},{}]", range.start, range.end)).collect();
+        let all: Vec<String> =
+            ranges.iter().map(|range| format!("[{},{}]", range.start, range.end)).collect();
         // Writing to a String does not fail.
         let _ = write!(self.0, "[{}]", all.join(","));
         self
@@ -91,7 +109,10 @@ impl Object {
 
     fn placed(self, placed: &Placed) -> Self {
         let Placed { files, already, skipped, bytes } = *placed;
-        self.number("files", files).number("already", already).number("skipped", skipped).number("bytes", bytes)
+        self.number("files", files)
+            .number("already", already)
+            .number("skipped", skipped)
+            .number("bytes", bytes)
     }
 
     fn contents(self, contents: &Contents<'_>) -> Self {
@@ -123,6 +144,9 @@ pub(super) fn line(now: Duration, event: &Event<'_>) -> String {
         Event::Entry { path, what } => entry(start("entry").name("path", path), what),
         Event::Dropped { path, why } => start("dropped").name("path", path).text("why", dropped(*why)),
         Event::Ticket { ticket } => start("ticket").text("ticket", ticket),
+        Event::TicketNames { content, node, addresses } => {
+            start("ticket-names").text("content", content).text("node", node).texts("addresses", addresses)
+        }
         Event::Listening { address } => start("listening").text("address", address),
         Event::Written { path, bytes } => {
             start("written").name("path", path.as_os_str().as_encoded_bytes()).number("bytes", *bytes)

@@ -83,7 +83,10 @@ impl Live {
 
     /// After these nothing moves for now, or something else does.
     fn settle(&mut self, event: &Event<'_>) {
-        if matches!(event, Event::Share { .. } | Event::Done { .. } | Event::Verified { .. } | Event::Waiting(_)) {
+        if matches!(
+            event,
+            Event::Share { .. } | Event::Done { .. } | Event::Verified { .. } | Event::Waiting(_)
+        ) {
             self.rate = Rate::default();
             self.line.clear();
             self.last = None;

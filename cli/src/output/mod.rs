@@ -18,9 +18,10 @@ use crate::escape::Shown;
 use crate::exit::Error;
 
 pub use event::{
-    Conflict, Contents, Difference, DigestOf, Event, Gone, Link, Listed, Moved, Placed, Reading, Stage, Waiting,
+    Conflict, Contents, Difference, DigestOf, Event, Gone, Link, Listed, Moved, Placed, Reading, Stage,
+    Waiting,
 };
-pub use human::{amount, count};
+pub use human::{amount, count, difference};
 pub use json::Object;
 
 use live::Live;
@@ -166,7 +167,8 @@ impl Reporter {
     }
 
     fn product(&self, event: &Event<'_>) {
-        let bytes = if io::stdout().is_terminal() { human::product_shown(event) } else { human::product(event) };
+        let bytes =
+            if io::stdout().is_terminal() { human::product_shown(event) } else { human::product(event) };
         if let Some(bytes) = bytes {
             self.clear();
             self.print(&bytes);

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use truecopy_protocol::content::geometry::Shape;
-use truecopy_protocol::content::manifest::{Entry, EntryKind, Manifest};
-use truecopy_protocol::content::metadata::Layers;
+use truecopy_protocol::content::layers::Layers;
+use truecopy_protocol::content::manifest::{Entry, EntryKind, Manifest, check_target};
+use truecopy_protocol::content::name::RelPath;
 use truecopy_protocol::content::tree::LeafHasher;
 use truecopy_protocol::{ChunkIndex, EntryIndex};
 
@@ -89,6 +90,8 @@ impl Place {
         let kind = os::facts_at(&base).map_err(unreadable)?.kind;
         let names = match (sole_top(manifest), kind) {
             (Some(_), Kind::File) => 1,
+            // A file or link cannot be a folder under another name.
+            (Some(_), Kind::Folder) if is_top_file(manifest) => 0,
             (Some(top), Kind::Folder) => {
                 let holds_top = Folder::open(&base).and_then(|folder| folder.facts(top)).is_ok();
                 let is_called_so = base.file_name().is_some_and(|name| os::bytes_of(name) == top);
@@ -106,10 +109,11 @@ impl Place {
 
     /// Opens the file of an entry without following any link on the way.
     pub(super) fn open(&self, entry: &Entry<'_>, near: &mut Near) -> io::Result<File> {
-        let mut names = entry.path.names().skip(self.names);
-        let Some(last) = names.next_back() else { return os::open_file(&self.base) };
-        let folders: Vec<&[u8]> = names.collect();
-        near.folder(&self.base, &folders)?.file(last)
+        let names: Vec<&[u8]> = entry.path.names().skip(self.names).collect();
+        match names.split_last() {
+            None => os::open_file(&self.base),
+            Some((last, folders)) => near.folder(&self.base, folders)?.file(last),
+        }
     }
 }
 
@@ -119,6 +123,12 @@ fn sole_top(manifest: &Manifest) -> Option<&[u8]> {
     // Sorted: if the first and the last agree, so do all between.
     let first = top(0)?;
     (top(manifest.len() - 1)? == first).then_some(first)
+}
+
+/// Whether the first top-level entry is no folder.
+fn is_top_file(manifest: &Manifest) -> bool {
+    let first = manifest.entry(EntryIndex(0));
+    first.is_some_and(|e| e.path.parent().is_none() && !matches!(e.kind, EntryKind::Directory))
 }
 
 /// The folders on the way to the last file that was opened.
@@ -245,6 +255,7 @@ impl Compare<'_> {
                 }
                 // Beside the tops anything may lie.
                 None if depth == 0 || self.extras == Extras::Ignore => {}
+                None if never_travels(folder, name, &inner) => {}
                 None => self.find(inner, What::Extra),
             }
         }
@@ -308,6 +319,18 @@ impl Compare<'_> {
     }
 }
 
+/// Whether a preparation would have dropped it too: then the source of a share is no different from the share.
+fn never_travels(folder: &Folder, name: &[u8], path: &[u8]) -> bool {
+    match folder.facts(name).map(|facts| facts.kind) {
+        Ok(Kind::Device | Kind::Pipe | Kind::Socket) => true,
+        Ok(Kind::Symlink) => match (RelPath::new(path), folder.link(name)) {
+            (Ok(path), Ok(target)) => check_target(path, &target).is_err(),
+            _ => false,
+        },
+        Ok(Kind::File | Kind::Folder) | Err(_) => false,
+    }
+}
+
 fn join(path: &[u8], name: &[u8]) -> Vec<u8> {
     if path.is_empty() {
         return name.to_vec();
@@ -357,7 +380,12 @@ impl Run<'_> {
     fn differs(&self, entry: EntryIndex, change: impl FnOnce(&mut Differs)) {
         let expected = self.manifest.file(entry).map_or(0, |file| file.size);
         let mut all = self.differing.lock().unwrap_or_else(PoisonError::into_inner);
-        change(all.entry(entry).or_insert(Differs { expected, found: expected, ranges: Vec::new(), error: None }));
+        change(all.entry(entry).or_insert(Differs {
+            expected,
+            found: expected,
+            ranges: Vec::new(),
+            error: None,
+        }));
     }
 }
 
@@ -392,7 +420,7 @@ impl Work for Run<'_> {
         let mut ranges = Vec::new();
         for (at, chunk) in piece.chunks.clone().enumerate() {
             // A file has fewer chunks than the share, which are counted in 32 bits.
-            let expected = self.layers.chunk(self.manifest, ChunkIndex(first + chunk as u32));
+            let expected = self.layers.chunk_hash(ChunkIndex(first + chunk as u32));
             if piece.hashes.get(at).copied() != expected {
                 ranges.push(shape.chunk_range(chunk));
             }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use truecopy_protocol::content::geometry::ChunkSize;
+use truecopy_protocol::content::layers::Layers;
 use truecopy_protocol::content::manifest::{Manifest, ManifestLimits};
-use truecopy_protocol::content::metadata::Layers;
 use truecopy_protocol::{ChunkIndex, EntryIndex, Hash};
 
 use super::Prepared;
@@ -48,11 +48,12 @@ impl Known {
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let kept: Kept = postcard::from_bytes(bytes).ok()?;
         let manifest = Manifest::decode(kept.manifest.into(), &ManifestLimits::default()).ok()?;
-        let layers = Layers::new(&manifest, kept.layers).ok()?;
+        let manifest = Arc::new(manifest);
+        let layers = Layers::new(manifest.clone(), kept.layers).ok()?;
         if kept.identities.len() != manifest.len() as usize {
             return None;
         }
-        Some(Self { manifest: Arc::new(manifest), layers, identities: kept.identities })
+        Some(Self { manifest, layers, identities: kept.identities })
     }
 
     pub(super) fn identity(&self, entry: EntryIndex) -> Option<Identity> {
@@ -66,7 +67,7 @@ impl Known {
         if !same_cut || from.len() != to.len() {
             return false;
         }
-        from.zip(to).all(|(chunk, to)| match self.layers.chunk(&self.manifest, ChunkIndex(chunk)) {
+        from.zip(to).all(|(chunk, to)| match self.layers.chunk_hash(ChunkIndex(chunk)) {
             Some(hash) => {
                 *to = hash;
                 true

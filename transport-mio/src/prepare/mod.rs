@@ -19,10 +19,8 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use truecopy_protocol::content::manifest::{
-    FileEntry, Manifest, ManifestBuilder, ManifestError, OwnedKind,
-};
-use truecopy_protocol::content::metadata::Layers;
+use truecopy_protocol::content::layers::{BadLayers, Layers};
+use truecopy_protocol::content::manifest::{FileEntry, Manifest, ManifestBuilder, ManifestError, OwnedKind};
 use truecopy_protocol::content::name::BadPath;
 use truecopy_protocol::content::tree::LeafHasher;
 
@@ -151,6 +149,9 @@ pub enum PrepareError {
     /// The manifest would break a limit.
     #[error("this cannot be one share: {0}")]
     Manifest(#[from] ManifestError),
+    /// The hashes do not belong together: a fault of this program, or of the machine's memory.
+    #[error("hashing went wrong: {0}")]
+    Layers(#[from] BadLayers),
     /// A file was changed while it was read, twice.
     #[error("{} was changed by another program while it was read", path.display())]
     Changed {
@@ -196,7 +197,7 @@ pub fn prepare(
         }
     }
     let manifest = Arc::new(manifest(&tree, &plan)?);
-    let layers = plan.into_layers(&manifest)?;
+    let layers = plan.into_layers(manifest.clone())?;
     let sources = Sources::new(tree, manifest.clone());
     Ok(Prepared { manifest, layers, sources, dropped, started, reused })
 }
@@ -244,3 +245,6 @@ fn seconds_now() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,11 +4,12 @@ use std::cmp::Ordering;
 use std::fs::File;
 use std::io;
 use std::ops::{ControlFlow, Range};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use truecopy_protocol::Hash;
 use truecopy_protocol::content::geometry::{ChunkSize, Shape};
-use truecopy_protocol::content::manifest::EntryKind;
+use truecopy_protocol::content::layers::{BadLayers, Layers};
+use truecopy_protocol::content::manifest::{EntryKind, Manifest};
 use truecopy_protocol::content::tree::{self, LeafHasher};
 
 use super::hash::{self, Hashed, Work};
@@ -128,9 +129,13 @@ impl Plan {
         }
     }
 
-    /// The hashes of all chunks, in the manifest's order.
-    pub(super) fn into_hashes(self) -> Vec<Hash> {
-        self.hashes
+    /// The layers of the files with more than one chunk; the hash of any other chunk is a root.
+    pub(super) fn into_layers(self, manifest: Arc<Manifest>) -> Result<Layers, BadLayers> {
+        let mut hashes = Vec::with_capacity(Layers::count(&manifest));
+        for layer in self.first.windows(2).filter(|pair| pair[1] - pair[0] > 1) {
+            hashes.extend_from_slice(&self.hashes[layer[0] as usize..layer[1] as usize]);
+        }
+        Layers::new(manifest, hashes)
     }
 
     fn shape_of(&self, tree: &Tree, file: u32) -> Shape {

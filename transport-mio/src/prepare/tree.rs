@@ -56,7 +56,7 @@ pub(super) struct FileFacts {
 
 /// A path that the user named.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Top {
+pub(super) struct Top {
     /// Its name in the share.
     pub(super) name: Vec<u8>,
     /// Where it is: canonical.
@@ -88,7 +88,13 @@ impl Tree {
         Ok(index)
     }
 
-    pub(super) fn push_file(&mut self, dir: u32, name: &[u8], identity: Identity, mode: u16) -> Result<(), Full> {
+    pub(super) fn push_file(
+        &mut self,
+        dir: u32,
+        name: &[u8],
+        identity: Identity,
+        mode: u16,
+    ) -> Result<(), Full> {
         let index = u32::try_from(self.files.len()).map_err(|_| Full)?;
         let node = self.push_node(dir, name, NodeKind::File(index))?;
         self.files.push(FileFacts { identity, node, mode });

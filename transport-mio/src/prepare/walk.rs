@@ -76,7 +76,8 @@ impl Walker<'_> {
             return Err(PrepareError::Cancelled);
         }
         let before = self.walked.tree.count()?;
-        let names = folder.names().map_err(|source| PrepareError::Unreadable { path: path.to_owned(), source })?;
+        let names =
+            folder.names().map_err(|source| PrepareError::Unreadable { path: path.to_owned(), source })?;
         for name in names.iter() {
             let facts = match folder.facts(name) {
                 // Gone between the listing and the look: it was never part of a state that can be sent.
@@ -120,10 +121,11 @@ impl Walker<'_> {
             return Ok(());
         }
         let target = folder.link(name).map_err(|source| unreadable(path, name, source))?;
-        let place = self.walked.tree.path_in(dir, name).map_err(|why| PrepareError::BadName {
-            path: path.join(os::path_of(name)),
-            why,
-        })?;
+        let place = self
+            .walked
+            .tree
+            .path_in(dir, name)
+            .map_err(|why| PrepareError::BadName { path: path.join(os::path_of(name)), why })?;
         if manifest::check_target(place.as_path(), &target).is_err() {
             self.drop(dir, name, WhyDropped::LinkLeadsOut);
             return Ok(());
