@@ -3,10 +3,10 @@ use std::io::{Seek, SeekFrom, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-use truecopy_protocol::{EntryIndex, Hash};
 use truecopy_protocol::content::manifest::EntryKind;
 use truecopy_protocol::content::selection::Selection;
 use truecopy_protocol::content::tree::{self, OneByOne};
+use truecopy_protocol::{EntryIndex, Hash};
 
 use super::*;
 
@@ -70,7 +70,8 @@ fn roots_are_those_of_the_whole_file() {
     let prepared = run(&[&sample(dir.path())], None).unwrap();
     for (index, entry) in prepared.manifest.entries() {
         let EntryKind::File(file) = entry.kind else { continue };
-        let bytes = fs::read(dir.path().join(String::from_utf8_lossy(entry.path.as_bytes()).as_ref())).unwrap();
+        let bytes =
+            fs::read(dir.path().join(String::from_utf8_lossy(entry.path.as_bytes()).as_ref())).unwrap();
         let height = prepared.manifest.shape(index).unwrap().height();
         let root = if bytes.is_empty() { Hash::ZERO } else { tree::subtree(&OneByOne, &bytes, height) };
         assert_eq!(file.root, root, "{:?}", entry.path);
