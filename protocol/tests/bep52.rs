@@ -1,4 +1,5 @@
 //! File roots are the `pieces root` of BitTorrent v2: compared with a table made by another implementation.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod common;
 

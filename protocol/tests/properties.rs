@@ -1,4 +1,5 @@
 //! What must hold for every input.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod common;
 
