@@ -181,10 +181,16 @@ proptest! {
     fn a_changed_manifest_is_refused_or_is_the_one_encoding_of_another(
         entries in entries(), at in any::<prop::sample::Index>(), byte in any::<u8>(),
     ) {
-        let mut bytes = build(&entries).encoded().to_vec();
-        let at = at.index(bytes.len());
-        bytes[at] = byte;
-        if let Ok(manifest) = decode(bytes.clone()) {
+        let good = build(&entries).encoded().to_vec();
+        let at = at.index(good.len());
+        let mut changed = good.clone();
+        changed[at] = byte;
+        // If this byte ends a number, that number is now written with one byte too many.
+        let mut overlong = good;
+        overlong[at] |= 0x80;
+        overlong.insert(at + 1, 0);
+        for bytes in [changed, overlong] {
+            let Ok(manifest) = decode(bytes.clone()) else { continue };
             let mut builder = ManifestBuilder::new(manifest.name());
             for (_, entry) in manifest.entries() {
                 builder.push(entry.path.to_owned(), entry.kind.to_owned());
