@@ -1,7 +1,7 @@
 //! What was sent lately: a share that is sent again keeps its key, secret and port, and unchanged files are not hashed
 //! again, so that an old ticket still works.
 //!
-//! One file a share: magic, SHA-256 of what follows, `postcard`. A damaged one is as good as none.
+//! One file a share: magic, SHA-256 of what follows, keys (`postcard`), what its files hash to. A damaged one is as good as none.
 
 use std::ffi::OsString;
 use std::fs;
@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::rand;
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use truecopy_mio::prepare::{Known, Prepared};
@@ -44,15 +45,14 @@ impl std::fmt::Debug for Remembered {
     }
 }
 
-/// How it is kept.
+/// How it is kept, before what is known of its files.
 #[derive(Serialize, Deserialize)]
-struct Record {
+struct Head {
     key_seed: [u8; 32],
     secret: [u8; 32],
     port: Option<u16>,
     created: u64,
     used: u64,
-    known: Vec<u8>,
 }
 
 /// The folder of the records.
@@ -81,8 +81,7 @@ impl Shares {
         self.prune(SystemTime::now());
         let id = id(paths, links)?;
         match self.read(&id) {
-            Ok(Some(record)) => {
-                let Record { key_seed, secret, port, created, known, .. } = record;
+            Ok(Some((Head { key_seed, secret, port, created, .. }, known))) => {
                 let known = Known::decode(&known);
                 Ok((Remembered { key_seed, secret: AccessSecret(secret), port, id, created }, known))
             }
@@ -98,28 +97,29 @@ impl Shares {
 
     /// Remembers a share and what its files hash to. Failing at it costs only the memory, so `warn` hears of it.
     pub fn keep(&self, share: &Remembered, prepared: &Prepared, warn: &dyn Fn(&str)) {
-        self.write(share, Known::encode(prepared), warn);
+        self.write(share, |bytes| Known::encode(prepared, bytes), warn);
     }
 
     /// Remembers the port that the share is served on.
     pub fn keep_port(&self, share: &Remembered, warn: &dyn Fn(&str)) {
-        let known = self.read(&share.id).ok().flatten().map(|record| record.known);
-        self.write(share, known.unwrap_or_default(), warn);
+        let known = self.read(&share.id).ok().flatten().map(|(_, known)| known);
+        self.write(share, |bytes| bytes.extend_from_slice(&known.unwrap_or_default()), warn);
     }
 
-    fn write(&self, share: &Remembered, known: Vec<u8>, warn: &dyn Fn(&str)) {
-        let record = Record {
+    fn write(&self, share: &Remembered, known: impl FnOnce(&mut Vec<u8>), warn: &dyn Fn(&str)) {
+        let head = Head {
             key_seed: share.key_seed,
             secret: share.secret.0,
             port: share.port,
             created: share.created,
             used: seconds(SystemTime::now()),
-            known,
         };
         let written = home::make_private_folder(&self.folder).and_then(|()| {
-            let body =
-                postcard::to_allocvec(&record).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
-            let bytes = [&MAGIC[..], &Sha256::digest(&body)[..], &body].concat();
+            let bytes = MAGIC.iter().copied().chain([0; DIGEST]).collect();
+            let mut bytes = postcard::to_extend(&head, bytes).map_err(|_| io::ErrorKind::InvalidData)?;
+            known(&mut bytes);
+            let digest = Sha256::digest(&bytes[MAGIC.len() + DIGEST..]);
+            bytes[MAGIC.len()..][..DIGEST].copy_from_slice(&digest);
             home::write_private(&self.path(&share.id), &bytes)
         });
         if let Err(error) = written {
@@ -128,10 +128,11 @@ impl Shares {
         }
     }
 
-    fn read(&self, id: &str) -> io::Result<Option<Record>> {
+    /// A record and what is known of its files.
+    fn read(&self, id: &str) -> io::Result<Option<(Head, Bytes)>> {
         let bytes = match fs::read(self.path(id)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            other => other?,
+            other => Bytes::from(other?),
         };
         let damaged = || io::Error::other("its record is damaged");
         let rest = bytes.strip_prefix(MAGIC).ok_or_else(damaged)?;
@@ -139,7 +140,8 @@ impl Shares {
         if Sha256::digest(body)[..] != *digest {
             return Err(damaged());
         }
-        postcard::from_bytes(body).map(Some).map_err(|_| damaged())
+        let (head, known) = postcard::take_from_bytes(body).map_err(|_| damaged())?;
+        Ok(Some((head, bytes.slice_ref(known))))
     }
 
     /// Removes what was not used for too long: a record is written whenever it is used.

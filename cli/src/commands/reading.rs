@@ -36,7 +36,7 @@ pub fn prepare(
     reporter: &Reporter,
     paths: &[PathBuf],
     links: LinkPolicy,
-    known: Option<&Known>,
+    known: Option<Known>,
 ) -> Result<Prepared> {
     let monitor = Monitor::new();
     let links = match links {

@@ -31,7 +31,7 @@ pub fn ready(args: &SendArgs, context: &Context) -> Result<Ready> {
     let shares = Shares::new(context.home()?);
     let warn = |text: &str| reporter.tell(&Event::Warning { text });
     let (remembered, known) = shares.find(&args.paths, args.links, &warn)?;
-    let prepared = reading::prepare(reporter, &args.paths, args.links, known.as_ref())?;
+    let prepared = reading::prepare(reporter, &args.paths, args.links, known)?;
     if let Some(path) = &args.metadata {
         let wanted = source::read_metadata(path)?;
         if wanted.manifest.content_id() != prepared.manifest.content_id() {

@@ -8,6 +8,8 @@ use super::rate::Rate;
 
 /// How often a terminal is drawn.
 const FRAME: Duration = Duration::from_millis(100);
+/// How often a program is told numbers.
+const JSON: Duration = Duration::from_millis(200);
 /// How often a plain line is written while nothing changes but numbers.
 const PLAIN: Duration = Duration::from_secs(5);
 
@@ -63,6 +65,18 @@ impl Live {
         }
         self.last = Some(now);
         Some(format!("{line}\n"))
+    }
+
+    /// Whether a program should hear of this: numbers that only grow come at most five times a second.
+    pub(super) fn is_due(&mut self, now: Duration, event: &Event<'_>) -> bool {
+        if !matches!(event, Event::Reading(_) | Event::Moving(_)) {
+            return true;
+        }
+        let due = self.last.is_none_or(|last| now.saturating_sub(last) >= JSON);
+        if due {
+            self.last = Some(now);
+        }
+        due
     }
 
     /// Takes the live line away.

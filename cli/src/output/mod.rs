@@ -86,7 +86,11 @@ impl Reporter {
     pub fn tell(&self, event: &Event<'_>) {
         let now = self.elapsed();
         match self.mode {
-            Mode::Json => self.print(json::line(now, event).as_bytes()),
+            Mode::Json => {
+                if self.live().is_due(now, event) {
+                    self.print(json::line(now, event).as_bytes());
+                }
+            }
             Mode::Quiet => self.product(event),
             Mode::Plain => {
                 self.product(event);

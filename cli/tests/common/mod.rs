@@ -6,18 +6,18 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// A folder, and a home for the program in it.
-pub struct World(tempfile::TempDir);
+pub(crate) struct World(tempfile::TempDir);
 
 impl World {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    pub fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_truecopy"));
         let ours = std::env::vars_os().map(|(key, _)| key);
         for key in ours.filter(|key| key.to_string_lossy().starts_with("TRUECOPY_")) {
@@ -27,11 +27,11 @@ impl World {
         command
     }
 
-    pub fn run(&self, args: &[&str]) -> Ran {
+    pub(crate) fn run(&self, args: &[&str]) -> Ran {
         Ran(self.command(args).output().unwrap())
     }
 
-    pub fn config(&self, text: &str) {
+    pub(crate) fn config(&self, text: &str) {
         std::fs::create_dir_all(self.path("home")).unwrap();
         std::fs::write(self.path("home/config.toml"), text).unwrap();
     }
@@ -39,31 +39,31 @@ impl World {
 
 /// What a run left.
 #[derive(Debug)]
-pub struct Ran(pub Output);
+pub(crate) struct Ran(pub(crate) Output);
 
 impl Ran {
     #[track_caller]
-    pub fn exits(self, code: i32) -> Self {
+    pub(crate) fn exits(self, code: i32) -> Self {
         assert_eq!(self.0.status.code(), Some(code), "{}\n{}", self.out(), self.err());
         self
     }
 
-    pub fn out(&self) -> String {
+    pub(crate) fn out(&self) -> String {
         String::from_utf8_lossy(&self.0.stdout).into_owned()
     }
 
-    pub fn err(&self) -> String {
+    pub(crate) fn err(&self) -> String {
         String::from_utf8_lossy(&self.0.stderr).into_owned()
     }
 
     /// Standard output as JSON lines.
-    pub fn json(&self) -> Vec<serde_json::Value> {
+    pub(crate) fn json(&self) -> Vec<serde_json::Value> {
         self.out().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 }
 
 /// A folder with one of everything, called `share`.
-pub fn sample(world: &World) -> PathBuf {
+pub(crate) fn sample(world: &World) -> PathBuf {
     let top = world.path("share");
     std::fs::create_dir_all(top.join("empty folder")).unwrap();
     std::fs::create_dir_all(top.join("日本")).unwrap();
@@ -75,13 +75,13 @@ pub fn sample(world: &World) -> PathBuf {
     top
 }
 
-pub fn write_large(path: &Path, len: u32) {
+pub(crate) fn write_large(path: &Path, len: u32) {
     let bytes: Vec<u8> = (0..len).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     std::fs::write(path, bytes).unwrap();
 }
 
 /// Puts one other byte at an offset.
-pub fn spoil(path: &Path, offset: u64) {
+pub(crate) fn spoil(path: &Path, offset: u64) {
     use std::io::{Read, Seek, SeekFrom, Write};
     let mut file = std::fs::File::options().read(true).write(true).open(path).unwrap();
     let mut byte = [0];

@@ -1,11 +1,10 @@
 //! The state of a source file, kept small: there is one for every file of a share.
 
-use serde::{Deserialize, Serialize};
 use truecopy_protocol::content::manifest::Mtime;
 use truecopy_transport::disk::FileIdentity;
 
 /// What tells one state of a file from another.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
     /// The device that holds it.
     pub device: u64,
@@ -24,6 +23,35 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// Bytes of one, as it is kept.
+    pub(super) const LEN: usize = 48;
+
+    /// As it is kept: the fields in order, little-endian.
+    pub(super) fn to_bytes(self) -> [u8; Self::LEN] {
+        let mut bytes = [0; Self::LEN];
+        let words = [self.device, self.inode, self.size, self.mtime_secs as u64, self.ctime_secs as u64];
+        let nanos = u64::from(self.mtime_nanos) | u64::from(self.ctime_nanos) << 32;
+        for (to, word) in bytes.chunks_exact_mut(8).zip(words.into_iter().chain([nanos])) {
+            to.copy_from_slice(&word.to_le_bytes());
+        }
+        bytes
+    }
+
+    /// Reads it back.
+    pub(super) fn from_bytes(bytes: &[u8; Self::LEN]) -> Self {
+        let (words, _) = bytes.as_chunks::<8>();
+        let word = |at: usize| u64::from_le_bytes(words[at]);
+        Self {
+            device: word(0),
+            inode: word(1),
+            size: word(2),
+            mtime_secs: word(3) as i64,
+            ctime_secs: word(4) as i64,
+            mtime_nanos: word(5) as u32,
+            ctime_nanos: (word(5) >> 32) as u32,
+        }
+    }
+
     /// The modification time as a manifest keeps it.
     pub fn mtime(&self) -> Mtime {
         Mtime { seconds: self.mtime_secs, nanos: self.mtime_nanos }

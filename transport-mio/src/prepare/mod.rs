@@ -173,7 +173,7 @@ pub enum PrepareError {
 pub fn prepare(
     paths: &[PathBuf],
     options: &Options<'_>,
-    known: Option<&Known>,
+    known: Option<Known>,
     monitor: &Monitor,
 ) -> Result<Prepared, PrepareError> {
     let Walked { mut tree, dropped } = walk::walk(paths, options.links, monitor)?;
@@ -182,7 +182,8 @@ pub fn prepare(
     }
     let started = seconds_now();
     let mut plan = Plan::new(&tree)?;
-    let reused = known.map_or(0, |known| plan.reuse(&tree, known));
+    // Dropped at once: from here on it would only stand in memory.
+    let reused = known.map_or(0, |known| plan.reuse(&tree, &known));
     monitor.hashed(reused);
     let changed = plan.hash(&tree, options.hasher, monitor)?;
     if !changed.is_empty() {
