@@ -29,7 +29,7 @@ pub use digests::{FileDigest, digests};
 pub use identity::Identity;
 pub use known::Known;
 pub use monitor::{Monitor, Progress};
-pub use sources::{SourceFile, Sources};
+pub use sources::{SourceTop, Sources};
 
 use plan::Plan;
 use tree::{NodeKind, Tree};
@@ -199,7 +199,7 @@ pub fn prepare(
     }
     let manifest = Arc::new(manifest(&tree, &plan)?);
     let layers = plan.into_layers(manifest.clone())?;
-    let sources = Sources::new(tree, manifest.clone());
+    let sources = Sources::new(tree);
     Ok(Prepared { manifest, layers, sources, dropped, started, reused })
 }
 

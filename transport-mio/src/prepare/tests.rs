@@ -94,20 +94,24 @@ fn sources_lead_back_to_the_files() {
     let alias = dir.path().join("alias");
     symlink(&single, &alias).unwrap();
     let prepared = run(&[&top, &alias, &single], None).unwrap();
-    let roots: Vec<&Path> = prepared.sources.roots().collect();
+    let identities: Vec<_> = prepared.sources.identities().collect();
+    let names = [&b"alias"[..], b"single", b"top"];
     let mut files = 0;
     for (index, entry) in prepared.manifest.entries() {
         let EntryKind::File(file) = entry.kind else {
-            assert_eq!(prepared.sources.get(index), None);
+            assert_eq!(prepared.sources.identity(index), None);
             continue;
         };
-        let source = prepared.sources.get(index).unwrap();
-        let path = roots[source.root].join(os::path_of(source.path.as_bytes()));
+        let number = names.iter().position(|name| entry.path.names().next() == Some(name)).unwrap();
+        let place = &prepared.sources.tops()[number];
+        let mut path = place.folder().join(os::path_of(place.name().as_bytes()));
+        path.extend(entry.path.names().skip(1).map(os::path_of));
         assert_eq!(fs::metadata(&path).unwrap().len(), file.size, "{}", path.display());
-        assert_eq!(source.identity.size, file.size);
+        assert_eq!(identities[index.0 as usize].size, file.size);
         files += 1;
     }
     assert_eq!(files, 7);
+    assert_eq!(prepared.sources.tops()[0], prepared.sources.tops()[1]);
     assert_eq!(prepared.manifest.name(), b"alias and 2 more");
 }
 

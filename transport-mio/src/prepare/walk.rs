@@ -39,7 +39,8 @@ fn top(path: &Path) -> Result<Top, PrepareError> {
         Some(Component::Normal(name)) => Some(name),
         _ => canonical.file_name(),
     };
-    let Some(name) = name.map(|name| os::bytes_of(name).to_vec()) else {
+    // A link to the root of the file system has a name, but nothing holds what it leads to.
+    let (Some(name), Some(_)) = (name.map(|name| os::bytes_of(name).to_vec()), canonical.parent()) else {
         return Err(PrepareError::Nameless { path: path.to_owned() });
     };
     RelPathBuf::new(name.clone()).map_err(|why| PrepareError::BadName { path: path.to_owned(), why })?;
