@@ -57,6 +57,16 @@ pub enum Command {
         after_help = "Examples:\n  truecopy verify photos --against photos.truecopy\n  truecopy verify ~/Downloads --against photos.truecopy --allow-extra"
     )]
     Verify(VerifyArgs),
+    /// List what is half done in a folder
+    #[command(
+        after_help = "Examples:\n  truecopy ls\n  truecopy ls ~/Downloads --json\n\nThe same `truecopy get` as before goes on where it was."
+    )]
+    Ls(LsArgs),
+    /// Remove what is half done in a folder
+    #[command(
+        after_help = "Examples:\n  truecopy clean ~/Downloads\n  truecopy clean ~/Downloads --only 'photos*' --yes\n\nWhat a running transfer works on is left alone."
+    )]
+    Clean(CleanArgs),
     /// Show a transfer between two processes of this machine
     #[command(after_help = "Examples:\n  truecopy demo\n  truecopy demo ~/photos")]
     Demo(DemoArgs),
@@ -213,6 +223,34 @@ pub struct VerifyArgs {
     pub output: OutputArgs,
 }
 
+/// `truecopy ls`.
+#[derive(Clone, Debug, Args)]
+pub struct LsArgs {
+    /// The folder that was received into
+    #[arg(value_name = "DIR", default_value = ".", value_hint = ValueHint::DirPath)]
+    pub dir: PathBuf,
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `truecopy clean`.
+#[derive(Clone, Debug, Args)]
+pub struct CleanArgs {
+    /// The folder that was received into
+    #[arg(value_name = "DIR", default_value = ".", value_hint = ValueHint::DirPath)]
+    pub dir: PathBuf,
+    /// Only shares whose name matches, repeatable
+    #[arg(long, env = "TRUECOPY_ONLY", value_name = "GLOB")]
+    pub only: Vec<String>,
+    /// Remove without asking
+    #[arg(short, long, env = "TRUECOPY_YES", value_parser = FalseyValueParser::new())]
+    pub yes: bool,
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
 /// `truecopy demo`.
 #[derive(Clone, Debug, Args)]
 pub struct DemoArgs {
@@ -248,6 +286,8 @@ impl Command {
             Self::Create(args) => args.output.clone(),
             Self::Inspect(args) => args.output.clone(),
             Self::Verify(args) => args.output.clone(),
+            Self::Ls(args) => args.output.clone(),
+            Self::Clean(args) => args.output.clone(),
             Self::Demo(args) => args.output.clone(),
             Self::Completions(_) | Self::Man(_) => OutputArgs::default(),
         }

@@ -68,6 +68,8 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit> {
         Command::Create(args) => commands::create::run(&args, context),
         Command::Inspect(args) => commands::inspect::run(&args, context),
         Command::Verify(args) => commands::verify::run(&args, context),
+        Command::Ls(args) => commands::leftovers::list(&args, context),
+        Command::Clean(args) => commands::leftovers::clean(&args, context),
         Command::Demo(args) => commands::demo::run(&args, context),
         Command::Completions(args) => commands::completions::run(&args, context),
         Command::Man(args) => commands::man::run(&args, context),

@@ -5,6 +5,7 @@ pub mod create;
 pub mod demo;
 pub mod get;
 pub mod inspect;
+pub mod leftovers;
 pub mod man;
 pub mod reading;
 pub mod send;

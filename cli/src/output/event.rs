@@ -129,6 +129,10 @@ pub enum Event<'a> {
         /// The name of the content, in hexadecimal.
         content: &'a str,
     },
+    /// Something half done, in a listing.
+    HalfDone(HalfDone<'a>),
+    /// Something half done was removed.
+    Removed(HalfDone<'a>),
     /// The standard SHA-256 of a file.
     Digest(DigestOf<'a>),
     /// Something that should be known, in words of this program; names in it are already escaped.
@@ -341,4 +345,31 @@ pub struct DigestOf<'a> {
     pub path: &'a [u8],
     /// SHA-256 in hexadecimal.
     pub sha256: &'a str,
+}
+
+/// A half-done share in a destination.
+#[derive(Clone, Copy, Debug)]
+pub struct HalfDone<'a> {
+    /// The folder of its staging.
+    pub folder: &'a [u8],
+    /// The name of the share, if it can be read.
+    pub name: Option<&'a [u8]>,
+    /// Bytes that are verified.
+    pub verified: u64,
+    /// Bytes of the share; 0 if they are not known yet.
+    pub total: u64,
+    /// Whether someone works on it.
+    pub held: Holding,
+}
+
+/// Whether someone works on a half-done share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holding {
+    /// Nobody.
+    Free,
+    /// Another process.
+    Held {
+        /// Its number, if it is known.
+        process: Option<u32>,
+    },
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use truecopy_mio::prepare::WhyDropped;
 
 use super::event::{
-    Conflict, Contents, Difference, Event, Gone, Link, Listed, Moved, Placed, Reading, Stage, Waiting,
+    Conflict, Contents, Difference, Event, Gone, HalfDone, Holding, Link, Listed, Moved, Placed, Reading,
+    Stage, Waiting,
 };
 use super::rate::Rate;
 use crate::escape::Shown;
@@ -81,12 +82,14 @@ pub(super) fn sentence(event: &Event<'_>) -> Option<String> {
                 n => format!("{} ({whole})", count(*n, "difference")),
             }
         }
+        Event::Removed(it) => format!("removed {}", half_done(it)),
         Event::Warning { text } => format!("note: {}", shown(text)),
         Event::Reading(_)
         | Event::Moving(_)
         | Event::Share { stage: Stage::Listed, .. }
         | Event::Entry { .. }
         | Event::TicketNames { .. }
+        | Event::HalfDone(_)
         | Event::Differs { .. }
         | Event::Digest(_) => return None,
     })
@@ -113,6 +116,7 @@ pub(super) fn product_shown(event: &Event<'_>) -> Option<Vec<u8>> {
             }
             text
         }
+        Event::HalfDone(it) => format!("{}\n", half_done(it)),
         Event::Differs { path, how } => format!("{}: {}\n", Shown::name(path), difference(how)),
         Event::Digest(digest) => format!("{}  {}\n", digest.sha256, Shown::name(digest.path)),
         _ => return None,
@@ -278,6 +282,19 @@ pub fn difference(how: &Difference<'_>) -> String {
             text
         }
     }
+}
+
+fn half_done(it: &HalfDone<'_>) -> String {
+    let name = it.name.map_or_else(|| "a share of unknown name".into(), |name| Shown::name(name).to_string());
+    // Without a total nothing is verified.
+    let percent = if it.total == 0 { 0 } else { percent(it.verified, it.total) };
+    let mut text = format!("{name}: {percent}% verified, {}", fraction(it.verified, it.total));
+    match it.held {
+        Holding::Free => {}
+        Holding::Held { process: Some(process) } => text.push_str(&format!(", in use by process {process}")),
+        Holding::Held { process: None } => text.push_str(", in use"),
+    }
+    format!("{text}  ({})", Shown::name(it.folder))
 }
 
 fn fraction(done: u64, total: u64) -> String {

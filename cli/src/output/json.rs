@@ -8,7 +8,8 @@ use truecopy_mio::prepare::WhyDropped;
 use truecopy_protocol::hex;
 
 use super::event::{
-    Conflict, Contents, Difference, Event, Gone, Link, Listed, Moved, Placed, Stage, Waiting,
+    Conflict, Contents, Difference, Event, Gone, HalfDone, Holding, Link, Listed, Moved, Placed, Stage,
+    Waiting,
 };
 use crate::escape::json_string;
 use crate::exit::{Error, Retry};
@@ -173,6 +174,8 @@ pub(super) fn line(now: Duration, event: &Event<'_>) -> String {
             .number("bytes", *bytes)
             .number("differences", *differences)
             .text("content", content),
+        Event::HalfDone(it) => half_done(start("half-done"), it),
+        Event::Removed(it) => half_done(start("removed"), it),
         Event::Digest(digest) => start("digest").name("path", digest.path).text("sha256", digest.sha256),
         Event::Warning { text } => start("warning").text("text", text),
     }
@@ -237,6 +240,21 @@ fn wait(object: Object, waiting: &Waiting<'_>) -> Object {
             }
         }
         Waiting::Decision => object.text("for", "decision"),
+    }
+}
+
+fn half_done(object: Object, it: &HalfDone<'_>) -> Object {
+    let object = object.name("folder", it.folder).number("verified", it.verified).number("total", it.total);
+    let object = match it.name {
+        Some(name) => object.name("name", name),
+        None => object,
+    };
+    match it.held {
+        Holding::Free => object.truth("in_use", false),
+        Holding::Held { process: None } => object.truth("in_use", true),
+        Holding::Held { process: Some(process) } => {
+            object.truth("in_use", true).number("process", u64::from(process))
+        }
     }
 }
 

@@ -8,6 +8,14 @@ const NODE: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccdd
 const LINK: Link<'_> = Link { node: NODE, path: "tcp", address: "192.0.2.1:7000" };
 const NAME: &[u8] = b"evil\x1b[31m\xff";
 
+const HALF_DONE: HalfDone<'_> = HalfDone {
+    folder: NAME,
+    name: Some(NAME),
+    verified: 3,
+    total: 9,
+    held: Holding::Held { process: Some(7) },
+};
+
 fn moved(verified: u64) -> Event<'static> {
     let (name, total) = (&b"photos"[..], 3_328_599_654);
     Event::Moving(Moved { name, verified, received: verified, total, link: Some(LINK), peers: 1 })
@@ -40,6 +48,8 @@ fn all() -> Vec<Event<'static>> {
         Event::Verified { files: 3, bytes: 9, differences: 1, content: NODE },
         Event::Digest(DigestOf { path: NAME, sha256: NODE }),
         Event::Warning { text: "a word" },
+        Event::HalfDone(HALF_DONE),
+        Event::Removed(HalfDone { name: None, held: Holding::Free, ..HALF_DONE }),
     ];
     let reasons = [
         WhyDropped::Device,
