@@ -52,7 +52,8 @@ pub struct Metadata {
 pub enum OpenMode {
     /// For reading; it must be there.
     Read,
-    /// For reading and writing; it must be there.
+    /// For reading and writing; it must be there, and under no other name (a hard link leads out of the tree):
+    /// `InvalidInput`.
     Update,
     /// For reading and writing; it must not be there (`AlreadyExists`), and is made with mode 0600.
     Create,

@@ -68,8 +68,11 @@ impl Disk for RealDisk {
                 Errno::LOOP | Errno::ISDIR | Errno::NXIO => irregular(),
                 errno => errno.into(),
             })?;
-        if mode != OpenMode::Create && kind(&rustix::fs::fstat(&file)?) != FileKind::File {
-            return Err(irregular());
+        if mode != OpenMode::Create {
+            let stat = rustix::fs::fstat(&file)?;
+            if kind(&stat) != FileKind::File || (mode == OpenMode::Update && stat.st_nlink > 1) {
+                return Err(irregular());
+            }
         }
         Ok(RealFile(file))
     }

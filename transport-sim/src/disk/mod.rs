@@ -331,8 +331,11 @@ impl Disk for FaultyDisk {
             }
             let number = machine.calls;
             machine.locks.insert(node, number);
-            let lock = FaultyLock { machine: Arc::clone(&self.machine), node, number };
-            Ok(Box::new(lock) as Box<dyn Lock>)
+            Ok((node, number))
+        })
+        // Made out here: dropped under the machine's mutex it would wait for itself.
+        .map(|(node, number)| {
+            Box::new(FaultyLock { machine: Arc::clone(&self.machine), node, number }) as Box<dyn Lock>
         })
     }
 
