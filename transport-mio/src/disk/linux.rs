@@ -101,14 +101,17 @@ impl Disk for RealDisk {
     }
 
     fn sync_file(&self, file: &RealFile) -> io::Result<()> {
+        self.folders.forget_all();
         Ok(rustix::fs::fsync(&file.0)?)
     }
 
     fn sync_dir(&self, path: Option<RelPath<'_>>) -> io::Result<()> {
+        self.folders.forget_all();
         Ok(rustix::fs::fsync(self.folders.readable(path)?)?)
     }
 
     fn sync_all(&self) -> io::Result<()> {
+        self.folders.forget_all();
         Ok(rustix::fs::syncfs(self.folders.root())?)
     }
 

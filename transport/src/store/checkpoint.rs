@@ -45,7 +45,11 @@ impl<D: Disk> Staging<D> {
     pub(super) fn sync_all_claims(&self) -> io::Result<()> {
         let _alone = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
         self.check_health()?;
-        let upto = self.journal.lock().unwrap_or_else(PoisonError::into_inner).records();
+        let upto = {
+            let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+            journal.syncing(&self.disk)?;
+            journal.records()
+        };
         self.sync_touched()?;
         let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
         journal.synced(&self.disk, upto)?;

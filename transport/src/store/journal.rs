@@ -45,6 +45,8 @@ enum Record {
     /// Opened again.
     Boot([u8; 16]),
     Claims(Vec<Claim>),
+    /// A sync begins. If its end is not told, it may have failed, and the system may think clean what is not.
+    Syncing,
     /// Claims in records before this number are durable, but for those of an earlier boot.
     Synced {
         upto: u64,
@@ -98,6 +100,10 @@ impl<F: Send + Sync> Journal<F> {
 
     pub(super) fn claims<D: Disk<File = F>>(&mut self, disk: &D, claims: &[Claim]) -> io::Result<()> {
         claims.chunks(CLAIMS_MAX).try_for_each(|some| self.append(disk, &Record::Claims(some.to_vec())))
+    }
+
+    pub(super) fn syncing<D: Disk<File = F>>(&mut self, disk: &D) -> io::Result<()> {
+        self.append(disk, &Record::Syncing)
     }
 
     pub(super) fn synced<D: Disk<File = F>>(&mut self, disk: &D, upto: u64) -> io::Result<()> {

@@ -212,6 +212,9 @@ impl Found {
             if !is_there {
                 continue;
             }
+            if standing == Standing::Doubtful && !write_again(disk, manifest, layout, chunk)? {
+                continue;
+            }
             if standing != Standing::Synced {
                 found.touched.add(index);
             }
@@ -224,6 +227,23 @@ impl Found {
         }
         Ok(found)
     }
+}
+
+/// Writes the bytes of a chunk over themselves, so that the next sync has to bring them to the disk. Whether it could.
+fn write_again<D: Disk>(disk: &D, manifest: &Manifest, layout: &Layout, chunk: u32) -> io::Result<bool> {
+    let Some((index, within)) = manifest.locate(ChunkIndex(chunk)) else { return Ok(false) };
+    let (Some(entry), Some(shape)) = (manifest.entry(index), manifest.shape(index)) else { return Ok(false) };
+    let staged = layout.staged(entry.path)?;
+    let file = match again(|| disk.open(staged.as_path(), OpenMode::Update)) {
+        // It has its final mode already. It will be fetched again.
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => return Ok(false),
+        opened => opened?,
+    };
+    let range = shape.chunk_range(u64::from(within));
+    let mut bytes = vec![0; (range.end - range.start) as usize];
+    read_exact(disk, &file, &mut bytes, range.start)?;
+    write_all(disk, &file, &bytes, range.start)?;
+    Ok(true)
 }
 
 /// Whether a staged file has its full length.

@@ -64,6 +64,11 @@ impl Folders {
         });
     }
 
+    /// Forgets everything: with every sync, so that what other programs move or remove is noticed before a commit.
+    pub(super) fn forget_all(&self) {
+        self.kept().clear();
+    }
+
     fn known(&self, folder: RelPath<'_>) -> Option<Arc<OwnedFd>> {
         let mut kept = self.kept();
         let at = kept.iter().position(|(path, _)| path == folder.as_bytes())?;
@@ -127,20 +132,6 @@ fn no_folder(errno: Errno) -> io::Error {
         errno => errno.into(),
     }
 }
-#[cfg(test)]
-mod tests {
-    use super::*;
 
-    #[test]
-    fn without_openat2_a_link_on_the_way_is_refused_all_the_same() {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::create_dir_all(dir.path().join("a/b")).unwrap();
-        std::os::unix::fs::symlink("a", dir.path().join("link")).unwrap();
-        let flags = folder_flags(OFlags::RDONLY);
-        let folders = Folders::new(rustix::fs::open(dir.path(), flags, Mode::empty()).unwrap());
-        folders.has_openat2.store(false, Ordering::Relaxed);
-        folders.parent(RelPath::new(b"a/b/c").unwrap()).unwrap();
-        let refused = folders.parent(RelPath::new(b"link/b/c").unwrap()).unwrap_err();
-        assert_eq!(refused.kind(), io::ErrorKind::NotADirectory);
-    }
-}
+#[cfg(test)]
+mod tests;

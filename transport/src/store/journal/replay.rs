@@ -18,6 +18,8 @@ pub(in crate::store) enum Standing {
     Synced,
     /// Written since this machine was started.
     Written,
+    /// The same, but a sync of it may have failed: it must be written again before a sync of it can be believed.
+    Doubtful,
     /// Written before it was started: perhaps lost.
     Stale,
 }
@@ -39,6 +41,7 @@ pub(in crate::store) struct Replay {
     pub(super) chain: Chain,
     pub(super) records: u64,
     boot: [u8; 16],
+    is_syncing: bool,
     /// Claims that are only written: the record's number, and the chunk.
     written: Vec<(u64, u32)>,
 }
@@ -67,6 +70,7 @@ impl Replay {
         }
         if let Some(replay) = &mut replay {
             replay.apply(Record::Boot(disk.boot_id()));
+            replay.doubt();
         }
         Ok(replay)
     }
@@ -80,7 +84,17 @@ impl Replay {
             chain: [0; 8],
             records: 0,
             boot,
+            is_syncing: false,
             written: Vec::new(),
+        }
+    }
+
+    /// The last process ended within a sync.
+    fn doubt(&mut self) {
+        if self.is_syncing {
+            for known in self.claims.values_mut().filter(|known| known.standing == Standing::Written) {
+                known.standing = Standing::Doubtful;
+            }
         }
     }
 
@@ -92,7 +106,7 @@ impl Replay {
                 self.boot = boot;
                 for (_, chunk) in self.written.drain(..) {
                     if let Some(known) = self.claims.get_mut(&chunk)
-                        && known.standing == Standing::Written
+                        && matches!(known.standing, Standing::Written | Standing::Doubtful)
                     {
                         known.standing = Standing::Stale;
                     }
@@ -105,7 +119,9 @@ impl Replay {
                     self.written.push((self.records, claim.chunk.0));
                 }
             }
+            Record::Syncing => self.is_syncing = true,
             Record::Synced { upto } => {
+                self.is_syncing = false;
                 let claims = &mut self.claims;
                 // A chunk that was claimed twice is durable with its last claim.
                 let mut later = std::collections::BTreeSet::new();
@@ -123,6 +139,7 @@ impl Replay {
                 });
             }
             Record::Revoked => {
+                self.is_syncing = false;
                 self.written.clear();
                 self.claims.retain(|_, known| known.standing == Standing::Synced);
             }
