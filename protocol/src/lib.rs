@@ -6,11 +6,13 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod candidate;
 pub mod content;
 mod ids;
 pub mod job;
 mod time;
 
+pub use candidate::{BadCandidate, Candidate, HostName};
 pub use ids::{
     AccessSecret, BlobId, ChunkIndex, ConnId, ContentId, DiscoveryKey, EntryIndex, Hash, NodeId, ShareId, hex,
 };
