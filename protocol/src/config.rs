@@ -31,7 +31,7 @@ pub struct Config {
     /// Rehash jobs of one share at once.
     pub rehashes_max: u32,
     /// Encoded bytes of a manifest that is fetched.
-    pub manifest_max: u64,
+    pub manifest_max: u32,
     /// Entries of a manifest that is fetched.
     pub entries_max: u32,
     /// From the proven channel to the open session.

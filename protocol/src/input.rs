@@ -7,21 +7,13 @@ use core::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::candidate::Candidate;
+use crate::content::identity::Role;
 use crate::content::layers::Layers;
 use crate::content::manifest::Manifest;
 use crate::content::selection::Selection;
 use crate::job::Done;
 use crate::wire::Reason;
 use crate::{AccessSecret, ConnId, ContentId, NodeId, ShareId, UnixTime};
-
-/// Which side opened a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Side {
-    /// We dialled.
-    Initiator,
-    /// The peer did.
-    Responder,
-}
 
 /// What carries a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -169,8 +161,8 @@ pub enum Input<'a> {
     Connected {
         /// The dialled connection, or a new one of the driver's (below 2^63).
         conn: ConnId,
-        /// Who opened it.
-        side: Side,
+        /// Our role: initiator if we dialled.
+        role: Role,
         /// The key that we proved.
         local: NodeId,
         /// The key that the peer proved.

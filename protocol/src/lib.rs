@@ -23,7 +23,9 @@ mod timers;
 pub mod wire;
 
 pub use config::Config;
-pub use ids::{AccessSecret, BlobId, ChunkIndex, ConnId, ContentId, DiscoveryKey, EntryIndex, Hash, NodeId, ShareId, hex};
+pub use ids::{
+    AccessSecret, BlobId, ChunkIndex, ConnId, ContentId, DiscoveryKey, EntryIndex, Hash, NodeId, ShareId, hex,
+};
 pub use node::Node;
 pub use time::{Now, UnixTime};
 pub use timers::Timer;

@@ -4,7 +4,8 @@ use alloc::sync::Arc;
 
 use crate::candidate::Candidate;
 use crate::content::manifest::Manifest;
-use crate::input::{LinkLoss, Path, Side};
+use crate::content::identity::Role;
+use crate::input::{LinkLoss, Path};
 use crate::job::{Job, Outcome, StorageError, Verdict};
 use crate::wire::{DecodeError, Reason};
 use crate::{ConnId, EntryIndex, NodeId, ShareId, UnixTime};
@@ -185,8 +186,8 @@ pub enum Event {
         conn: ConnId,
         /// Its key.
         peer: NodeId,
-        /// Who opened it.
-        side: Side,
+        /// Our role: initiator if we dialled.
+        role: Role,
         /// What carries it.
         path: Path,
     },

@@ -2,7 +2,11 @@
 //!
 //! Knows nothing of peers, messages or time. PROTOCOL §3.
 
+mod canonical;
 pub mod geometry;
+pub mod identity;
+pub mod manifest;
 pub mod name;
 pub mod selection;
 pub mod tree;
+pub mod layers;

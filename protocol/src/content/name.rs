@@ -46,6 +46,16 @@ impl<'a> RelPath<'a> {
         if depth > DEPTH_MAX { Err(BadPath::TooLong) } else { Ok(Self(bytes)) }
     }
 
+    /// Wraps a path that went through [`new`](Self::new) before.
+    pub(super) const fn checked_before(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
+    /// Whether it lies in that folder, directly or deeper.
+    pub fn lies_under(self, folder: RelPath<'_>) -> bool {
+        self.0.strip_prefix(folder.0).is_some_and(|rest| rest.first() == Some(&b'/'))
+    }
+
     /// The bytes, `/` between names.
     pub const fn as_bytes(self) -> &'a [u8] {
         self.0
@@ -92,7 +102,9 @@ impl<'a> RelPath<'a> {
 /// Name by name: `a/b` before `a.txt`, so that whatever lies in a folder follows it directly.
 impl Ord for RelPath<'_> {
     fn cmp(&self, other: &Self) -> core::cmp::Ordering {
-        self.names().cmp(other.names())
+        // As no name holds a NUL, ranking `/` as one compares name by name.
+        let rank = |b: &u8| if *b == b'/' { 0 } else { *b };
+        self.0.iter().map(rank).cmp(other.0.iter().map(rank))
     }
 }
 
@@ -148,7 +160,8 @@ impl fmt::Debug for RelPathBuf {
     }
 }
 
-fn check_name(name: &[u8]) -> Result<(), BadPath> {
+/// The rules of a single name, but for `/`, which whoever divides a path has taken away.
+pub(super) fn check_name(name: &[u8]) -> Result<(), BadPath> {
     match name {
         [] => Err(BadPath::Empty),
         b"." | b".." => Err(BadPath::Dots),

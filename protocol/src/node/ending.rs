@@ -3,8 +3,8 @@
 use alloc::vec::Vec;
 
 use super::fetch::{End, Stage};
-use super::{Node, Role};
-use crate::content::identity::{ReceiptStatement, selection_digest};
+use super::{Node, Purpose};
+use crate::content::identity::{Nonce, ReceiptStatement, selection_digest};
 use crate::job::{Durability, Outcome, StorageError};
 use crate::output::{Event, Failure, Goodbye, Output, Refusal, Waiting};
 use crate::timers::Timer;
@@ -20,7 +20,7 @@ pub(super) fn statement(
     receipt: &Receipt,
     receiver: NodeId,
     sender: NodeId,
-    sender_nonce: [u8; 32],
+    sender_nonce: Nonce,
 ) -> Vec<u8> {
     ReceiptStatement {
         content,
@@ -31,7 +31,7 @@ pub(super) fn statement(
         sender_nonce,
         time: receipt.time,
     }
-    .encode()
+    .bytes()
 }
 
 impl Node {
@@ -177,8 +177,8 @@ impl Node {
                 _ => return,
             }
         }
-        let of = |role: &Role| role.share() == Some(share);
-        if self.serving.contains_key(&share) || self.conns.values().any(|conn| of(&conn.role)) {
+        let of = |purpose: &Purpose| purpose.share() == Some(share);
+        if self.serving.contains_key(&share) || self.conns.values().any(|conn| of(&conn.purpose)) {
             return;
         }
         if self.fetches.remove(&share).is_some() || self.unserved.remove(&share) {

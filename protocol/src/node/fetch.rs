@@ -6,14 +6,14 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::jobs::Pending;
-use super::{Node, Role};
-use crate::content::identity::ShareKey;
+use super::{Node, Purpose};
 use crate::content::layers::Layers;
 use crate::content::manifest::{Manifest, ManifestIdentity, ManifestLimits};
 use crate::content::selection::Selection;
 use crate::input::{Fetch, LinkLoss, PeerHint};
 use crate::job::{Opened, StorageError};
 use crate::output::{Event, Failure, Fault, Goodbye, Output, PeerGone, Refusal, Waiting};
+use crate::session::ShareKey;
 use crate::swarm::download::Download;
 use crate::swarm::offer::ManifestFetch;
 use crate::swarm::targets::{Next, Targets};
@@ -297,9 +297,9 @@ impl Node {
     }
 
     pub(super) fn download(&mut self, id: ConnId) -> Option<&mut Download> {
-        match self.conns.get_mut(&id).map(|conn| &mut conn.role) {
-            Some(Role::Downloads(_, download)) => Some(download),
-            Some(Role::Strange(_) | Role::Uploads(..) | Role::Leaving(_)) | None => None,
+        match self.conns.get_mut(&id).map(|conn| &mut conn.purpose) {
+            Some(Purpose::Downloads(_, download)) => Some(download),
+            Some(Purpose::Strange(_) | Purpose::Uploads(..) | Purpose::Leaving(_)) | None => None,
         }
     }
 
@@ -313,7 +313,7 @@ impl Node {
         if !matches!(fetch.stage, Stage::Seeking) {
             return Ok(());
         }
-        if info.size > self.config.manifest_max {
+        if info.size > u64::from(self.config.manifest_max) {
             self.fail(share, Failure::OfferTooLarge(info.size));
             return Ok(());
         }
@@ -331,7 +331,7 @@ impl Node {
             return;
         };
         let id = *id;
-        let Some(Role::Downloads(_, download)) = self.conns.get_mut(&id).map(|conn| &mut conn.role) else { return };
+        let Some(Purpose::Downloads(_, download)) = self.conns.get_mut(&id).map(|conn| &mut conn.purpose) else { return };
         while let Some(range) = manifest.ask_hashes() {
             download.ask_hashes(range, now);
             messages.push(Message::HashRequest(range));

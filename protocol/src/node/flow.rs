@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::fetch::{Stage, Will};
 use super::jobs::Pending;
-use super::{Node, Reading, Role};
+use super::{Node, Reading, Purpose};
 use crate::content::geometry::{BLOCK, Shape};
 use crate::content::manifest::EntryKind;
 use crate::job::{Durability, Extent, LandExtent, StorageError};
@@ -49,7 +49,7 @@ impl Node {
             return;
         }
         let Stage::Running(_, transfer) = &mut fetch.stage else { return };
-        let Some(Role::Downloads(_, download)) = self.conns.get_mut(&id).map(|conn| &mut conn.role) else { return };
+        let Some(Purpose::Downloads(_, download)) = self.conns.get_mut(&id).map(|conn| &mut conn.purpose) else { return };
         let mut messages = Vec::new();
         while transfer.is_hungry() && download.has_room(config) {
             let Some(run) = transfer.pick(config.active_chunks_max, |chunk| download.has(chunk)) else { break };
@@ -75,7 +75,7 @@ impl Node {
     }
 
     pub(super) fn blocks_begin(&mut self, id: ConnId, head: BlocksHead) -> Result<(), Fault> {
-        let Some(Role::Downloads(share, download)) = self.conns.get_mut(&id).map(|conn| &mut conn.role) else {
+        let Some(Purpose::Downloads(share, download)) = self.conns.get_mut(&id).map(|conn| &mut conn.purpose) else {
             return Err(Fault::OutOfTurn);
         };
         let share = *share;
@@ -91,7 +91,7 @@ impl Node {
             self.land(share, id, batch);
         }
         // Borrowed anew: landing needed the node.
-        if let Some(Role::Downloads(_, download)) = self.conns.get_mut(&id).map(|conn| &mut conn.role)
+        if let Some(Purpose::Downloads(_, download)) = self.conns.get_mut(&id).map(|conn| &mut conn.purpose)
             && download.batch.is_none()
         {
             download.batch = Some(Batch { buf: self.pool.take(), runs: Vec::new() });
@@ -101,7 +101,7 @@ impl Node {
 
     pub(super) fn payload(&mut self, id: ConnId, bytes: &[u8]) -> Result<(), Fault> {
         let (now, config) = (self.now, &self.config);
-        let Some(Role::Downloads(share, download)) = self.conns.get_mut(&id).map(|conn| &mut conn.role) else {
+        let Some(Purpose::Downloads(share, download)) = self.conns.get_mut(&id).map(|conn| &mut conn.purpose) else {
             return Err(Fault::OutOfTurn);
         };
         let share = *share;
@@ -426,7 +426,7 @@ impl Node {
             _ => return,
         };
         for (id, conn) in &mut self.conns {
-            let Role::Downloads(_, download) = &mut conn.role else { continue };
+            let Purpose::Downloads(_, download) = &mut conn.purpose else { continue };
             if conn.reading != from {
                 continue;
             }

@@ -30,7 +30,7 @@ use serve::Serving;
 
 /// What a connection is for.
 #[derive(Debug)]
-enum Role {
+enum Purpose {
     /// No share is agreed on; an initiator's will be this one.
     Strange(Option<ShareId>),
     /// The peer fetches from us.
@@ -51,11 +51,11 @@ enum Reading {
 #[derive(Debug)]
 struct Conn {
     session: Session,
-    role: Role,
+    purpose: Purpose,
     reading: Reading,
 }
 
-impl Role {
+impl Purpose {
     const fn share(&self) -> Option<ShareId> {
         match self {
             Self::Strange(share) | Self::Leaving(share) => *share,
@@ -127,8 +127,8 @@ impl Node {
         assert!(now >= self.now, "the driver's clock is monotonic");
         self.now = now;
         match input {
-            Input::Connected { conn, side, local, peer, path } => {
-                self.connected(conn, crate::session::Ends { side, local, peer, path });
+            Input::Connected { conn, role, local, peer, path } => {
+                self.connected(conn, crate::session::Ends { role, local, peer, path });
             }
             Input::Received { conn, bytes } => self.received(conn, bytes),
             Input::Sent { conn, len } => self.sent(conn, len),
@@ -224,10 +224,10 @@ impl Node {
 
     /// The connections of a share, hung up ones left out.
     fn conns_of(&self, share: ShareId) -> Vec<ConnId> {
-        let of = |conn: &Conn| match &conn.role {
-            Role::Uploads(of, _) | Role::Downloads(of, _) => *of == share,
-            Role::Strange(of) => *of == Some(share),
-            Role::Leaving(_) => false,
+        let of = |conn: &Conn| match &conn.purpose {
+            Purpose::Uploads(of, _) | Purpose::Downloads(of, _) => *of == share,
+            Purpose::Strange(of) => *of == Some(share),
+            Purpose::Leaving(_) => false,
         };
         self.conns.iter().filter(|(_, conn)| of(conn)).map(|(id, _)| *id).collect()
     }

@@ -2,8 +2,9 @@
 
 use core::time::Duration;
 
-use super::{Conn, Node, Reading, Role};
-use crate::input::{LinkLoss, Side};
+use super::{Conn, Node, Reading, Purpose};
+use crate::content::identity::{Nonce, Role};
+use crate::input::LinkLoss;
 use crate::output::{Event, Fault, Goodbye, Output, PeerGone};
 use crate::session::{Ends, Incoming, Liveness, Session};
 use crate::swarm::download::Download;
@@ -17,9 +18,9 @@ const LOOK: Duration = Duration::from_secs(5);
 
 impl Node {
     pub(super) fn connected(&mut self, id: ConnId, ends: Ends) {
-        let share = match ends.side {
-            Side::Responder => None,
-            Side::Initiator => match self.dials.remove(&id) {
+        let share = match ends.role {
+            Role::Responder => None,
+            Role::Initiator => match self.dials.remove(&id) {
                 Some(share) if self.welcome_dialled(share, id) => Some(share),
                 _ => {
                     self.outputs.push_back(Output::Hangup { conn: id, why: Goodbye::Said(Reason::Replaced) });
@@ -28,8 +29,8 @@ impl Node {
             },
         };
         let wanted = share.and_then(|share| self.fetches.get(&share)).map(|fetch| fetch.key);
-        let session = Session::new(ends, wanted, self.nonces.bytes32(), self.now);
-        self.conns.insert(id, Conn { session, role: Role::Strange(share), reading: Reading::Open });
+        let session = Session::new(ends, wanted, Nonce(self.nonces.bytes32()), self.now);
+        self.conns.insert(id, Conn { session, purpose: Purpose::Strange(share), reading: Reading::Open });
         self.timers.set(Timer::Handshake(id), self.now + self.config.handshake_timeout);
         self.outputs.push_back(Output::Flush { conn: id });
         if self.conns.len() > self.config.conns_max as usize {
@@ -77,10 +78,10 @@ impl Node {
                 self.farewelled(id, reason);
                 Ok(())
             }
-            Incoming::Message(message) => match self.conns.get(&id).map(|conn| &conn.role) {
-                Some(Role::Uploads(share, _)) => self.serve_message(*share, id, message),
-                Some(Role::Downloads(share, _)) => self.fetch_message(*share, id, message),
-                Some(Role::Strange(_) | Role::Leaving(_)) | None => Err(Fault::OutOfTurn),
+            Incoming::Message(message) => match self.conns.get(&id).map(|conn| &conn.purpose) {
+                Some(Purpose::Uploads(share, _)) => self.serve_message(*share, id, message),
+                Some(Purpose::Downloads(share, _)) => self.fetch_message(*share, id, message),
+                Some(Purpose::Strange(_) | Purpose::Leaving(_)) | None => Err(Fault::OutOfTurn),
             },
             Incoming::Blocks(head) => self.blocks_begin(id, head),
             Incoming::Payload(run) => self.payload(id, run),
@@ -99,24 +100,24 @@ impl Node {
             return;
         };
         self.with_session(id, |session| session.admit(&key));
-        self.up(id, share, Role::Uploads(share, Upload::default()));
+        self.up(id, share, Purpose::Uploads(share, Upload::default()));
         self.greet_receiver(share, id);
     }
 
     fn opened(&mut self, id: ConnId) {
-        let Some(share) = self.conns.get(&id).and_then(|conn| conn.role.share()) else { return };
+        let Some(share) = self.conns.get(&id).and_then(|conn| conn.purpose.share()) else { return };
         let download = Download::new(&self.config, self.now);
-        self.up(id, share, Role::Downloads(share, download));
+        self.up(id, share, Purpose::Downloads(share, download));
         self.source_up(share, id);
     }
 
-    fn up(&mut self, id: ConnId, share: ShareId, role: Role) {
+    fn up(&mut self, id: ConnId, share: ShareId, purpose: Purpose) {
         let Some(conn) = self.conns.get_mut(&id) else { return };
-        conn.role = role;
-        let (peer, side, path) = (conn.session.peer, conn.session.side, conn.session.path);
+        conn.purpose = purpose;
+        let (peer, role, path) = (conn.session.peer, conn.session.role, conn.session.path);
         self.timers.cancel(Timer::Handshake(id));
         self.timers.set(Timer::Liveness(id), self.now + LOOK.min(self.config.ping_after));
-        self.event(Event::PeerUp { share, conn: id, peer, side, path });
+        self.event(Event::PeerUp { share, conn: id, peer, role, path });
     }
 
     fn farewelled(&mut self, id: ConnId, reason: Reason) {
@@ -138,11 +139,11 @@ impl Node {
     /// The connection serves nothing any more; what it has to say still goes out.
     fn leave(&mut self, id: ConnId, gone: PeerGone, why: Goodbye) {
         let Some(conn) = self.conns.get_mut(&id) else { return };
-        if matches!(conn.role, Role::Leaving(_)) {
+        if matches!(conn.purpose, Purpose::Leaving(_)) {
             return;
         }
-        let (peer, share) = (conn.session.peer, conn.role.share());
-        let role = core::mem::replace(&mut conn.role, Role::Leaving(share));
+        let (peer, share) = (conn.session.peer, conn.purpose.share());
+        let purpose = core::mem::replace(&mut conn.purpose, Purpose::Leaving(share));
         if conn.reading == Reading::Paused {
             conn.reading = Reading::Open;
             self.outputs.push_back(Output::Resume { conn: id });
@@ -150,23 +151,23 @@ impl Node {
         self.outputs.push_back(Output::Hangup { conn: id, why });
         self.timers.cancel(Timer::Handshake(id));
         self.timers.cancel(Timer::Liveness(id));
-        self.retired(id, role, peer, gone);
+        self.retired(id, purpose, peer, gone);
     }
 
-    /// Takes a role apart: what was on its way is asked of others.
-    fn retired(&mut self, id: ConnId, role: Role, peer: NodeId, gone: PeerGone) {
+    /// Takes a purpose apart: what was on its way is asked of others.
+    fn retired(&mut self, id: ConnId, purpose: Purpose, peer: NodeId, gone: PeerGone) {
         self.starving.remove(&id);
-        let share = match role {
-            Role::Leaving(_) | Role::Strange(None) => return,
-            Role::Strange(Some(share)) => {
+        let share = match purpose {
+            Purpose::Leaving(_) | Purpose::Strange(None) => return,
+            Purpose::Strange(Some(share)) => {
                 self.source_gone(share, id, gone);
                 return;
             }
-            Role::Uploads(share, upload) => {
+            Purpose::Uploads(share, upload) => {
                 self.tell_upload(share, id, &upload);
                 share
             }
-            Role::Downloads(share, download) => {
+            Purpose::Downloads(share, download) => {
                 self.reclaim(share, id, download);
                 self.source_gone(share, id, gone);
                 share
@@ -186,8 +187,8 @@ impl Node {
         for buf in conn.session.outbox.clear() {
             self.pool.put(buf);
         }
-        let share = conn.role.share();
-        self.retired(id, conn.role, conn.session.peer, PeerGone::Lost(why));
+        let share = conn.purpose.share();
+        self.retired(id, conn.purpose, conn.session.peer, PeerGone::Lost(why));
         if let Some(share) = share {
             self.maybe_ended(share);
         }
@@ -200,7 +201,7 @@ impl Node {
             self.pool.put(buf);
         }
         let payload = conn.session.outbox.payload_sent() - before;
-        if let Role::Uploads(share, upload) = &mut conn.role {
+        if let Purpose::Uploads(share, upload) = &mut conn.purpose {
             let share = *share;
             upload.bytes += payload;
             if payload > 0 {
@@ -222,7 +223,7 @@ impl Node {
         if conn.reading == Reading::Paused {
             conn.session.unpaused(now);
         }
-        if let Role::Downloads(_, download) = &mut conn.role {
+        if let Purpose::Downloads(_, download) = &mut conn.purpose {
             if conn.reading == Reading::Paused {
                 download.unpaused(now);
             }

@@ -4,16 +4,15 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::jobs::Pending;
-use super::{Node, Role};
+use super::{Node, Purpose};
 use crate::content::geometry::BLOCK;
-use crate::content::identity::ShareKey;
 use crate::content::layers::Layers;
 use crate::content::manifest::{EntryKind, Manifest};
 use crate::content::tree;
 use crate::input::Share;
 use crate::job::{Extent, StorageError};
 use crate::output::{Event, Fault, Output, Pausing, Refusal};
-use crate::session::{Payload, Piece};
+use crate::session::{Payload, Piece, ShareKey};
 use crate::swarm::upload::Upload;
 use crate::timers::Timer;
 use crate::wire::{BlockRun, ChunkRange, Corrupt, HashRange, Hashes, Info, Message, Preparing, Receipt, Reject, RejectWhy};
@@ -76,7 +75,7 @@ impl Node {
         if serving.content != content || matches!(serving.state, State::Ready(_)) {
             return self.refuse(spec.share, Refusal::NotNow);
         }
-        let own_layer = Arc::new(spec.manifest.own_layer());
+        let own_layer = Arc::new(own_layer(&spec.manifest));
         serving.state = State::Ready(Ready { manifest: spec.manifest, layers: spec.layers, own_layer });
         for id in self.conns_of(spec.share) {
             self.greet_receiver(spec.share, id);
@@ -133,9 +132,9 @@ impl Node {
     }
 
     fn upload(&mut self, id: ConnId) -> Option<&mut Upload> {
-        match self.conns.get_mut(&id).map(|conn| &mut conn.role) {
-            Some(Role::Uploads(_, upload)) => Some(upload),
-            Some(Role::Strange(_) | Role::Downloads(..) | Role::Leaving(_)) | None => None,
+        match self.conns.get_mut(&id).map(|conn| &mut conn.purpose) {
+            Some(Purpose::Uploads(_, upload)) => Some(upload),
+            Some(Purpose::Strange(_) | Purpose::Downloads(..) | Purpose::Leaving(_)) | None => None,
         }
     }
 
@@ -151,14 +150,14 @@ impl Node {
 
     /// Reads ahead for one receiver, as far as its share of the buffers goes.
     pub(super) fn feed_upload(&mut self, id: ConnId) {
-        let uploads = self.conns.values().filter(|conn| matches!(conn.role, Role::Uploads(..))).count() as u32;
+        let uploads = self.conns.values().filter(|conn| matches!(conn.purpose, Purpose::Uploads(..))).count() as u32;
         let fair = (self.config.spans_max - self.config.spans_reserved) / uploads.max(1);
         let spans_max = fair.clamp(1, self.config.upload_spans_max);
         loop {
             let left = self.pool.left();
             let reserved = self.config.spans_reserved as usize;
             let Some(conn) = self.conns.get_mut(&id) else { return };
-            let Role::Uploads(share, upload) = &mut conn.role else { return };
+            let Purpose::Uploads(share, upload) = &mut conn.purpose else { return };
             let held = conn.session.outbox.loans() as u32 + upload.reads;
             if upload.is_empty() || held >= spans_max || upload.reads >= READS_MAX {
                 return;
@@ -247,7 +246,7 @@ impl Node {
     fn hashes_requested(&mut self, share: ShareId, id: ConnId, range: HashRange) -> Result<(), Fault> {
         let ready = self.ready(share)?;
         let (shape, layer): (_, &[Hash]) = match BlobId(range.blob).entry() {
-            None => (ready.manifest.own_shape(), &ready.own_layer),
+            None => (ready.manifest.identity().shape(), &ready.own_layer),
             Some(entry) => (
                 ready.manifest.shape(entry).ok_or(Fault::BadRequest)?,
                 ready.layers.layer(&ready.manifest, entry).ok_or(Fault::BadRequest)?,
@@ -330,7 +329,7 @@ impl Node {
     pub(super) fn tell_uploads(&mut self, share: ShareId) {
         let mut events = Vec::new();
         for (id, conn) in &mut self.conns {
-            if let Role::Uploads(of, upload) = &mut conn.role
+            if let Purpose::Uploads(of, upload) = &mut conn.purpose
                 && *of == share
                 && upload.told < upload.bytes
             {
@@ -368,6 +367,13 @@ fn expected_hash(ready: &Ready, entry: EntryIndex, within: u32) -> Option<Hash> 
         EntryKind::File(file) => Some(file.root),
         EntryKind::Directory | EntryKind::Symlink { .. } => None,
     }
+}
+
+/// The chunk hashes of a manifest.
+fn own_layer(manifest: &Manifest) -> Vec<Hash> {
+    let shape = manifest.identity().shape();
+    let chunks = manifest.encoded().chunks(shape.chunk.bytes() as usize);
+    chunks.map(|chunk| tree::subtree(&tree::OneByOne, chunk, shape.chunk_height())).collect()
 }
 
 const fn reject_why(error: StorageError) -> RejectWhy {

@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of chunks, storage or other connections. PROTOCOL §5.
 
+mod key;
 mod outbox;
 #[cfg(test)]
 mod tests;
@@ -9,11 +10,12 @@ mod tests;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+pub(crate) use key::ShareKey;
 pub(crate) use outbox::{Outbox, Payload, Piece};
 
 use crate::config::Config;
-use crate::content::identity::{Role, ShareKey};
-use crate::input::{Path, Side};
+use crate::content::identity::{Nonce, ProofContext, Role, ShareProof};
+use crate::input::Path;
 use crate::output::Fault;
 use crate::wire::{
     BlocksHead, Decoder, Features, Hello, Item, Message, PROTOCOL_MIN, PROTOCOL_VERSION, Prove, Proven, Reason,
@@ -66,15 +68,15 @@ pub(crate) enum Liveness {
 
 #[derive(Debug)]
 pub(crate) struct Session {
-    pub(crate) side: Side,
+    pub(crate) role: Role,
     pub(crate) local: NodeId,
     pub(crate) peer: NodeId,
     pub(crate) path: Path,
     pub(crate) outbox: Outbox,
     state: State,
     decoder: Decoder,
-    our_nonce: [u8; 32],
-    peer_nonce: [u8; 32],
+    our_nonce: Nonce,
+    peer_nonce: Nonce,
     heard: Now,
     pinged: Option<Now>,
     /// Since when the peer has taken nothing although something waits.
@@ -89,7 +91,7 @@ const PONGS_MAX: u32 = 64;
 /// Both ends of a proven channel.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ends {
-    pub(crate) side: Side,
+    pub(crate) role: Role,
     pub(crate) local: NodeId,
     pub(crate) peer: NodeId,
     pub(crate) path: Path,
@@ -97,9 +99,9 @@ pub(crate) struct Ends {
 
 impl Session {
     /// A session on a proven channel; an initiator brings the key of the share it wants.
-    pub(crate) fn new(ends: Ends, wanted: Option<ShareKey>, nonce: [u8; 32], now: Now) -> Self {
+    pub(crate) fn new(ends: Ends, wanted: Option<ShareKey>, nonce: Nonce, now: Now) -> Self {
         let mut session = Self {
-            side: ends.side,
+            role: ends.role,
             local: ends.local,
             peer: ends.peer,
             path: ends.path,
@@ -107,7 +109,7 @@ impl Session {
             state: State::Greeting(wanted),
             decoder: Decoder::default(),
             our_nonce: nonce,
-            peer_nonce: [0; 32],
+            peer_nonce: Nonce([0; 32]),
             heard: now,
             pinged: None,
             unread_since: None,
@@ -131,11 +133,11 @@ impl Session {
     }
 
     /// The nonce that the peer brought: receipts for it carry it.
-    pub(crate) const fn peer_nonce(&self) -> [u8; 32] {
+    pub(crate) const fn peer_nonce(&self) -> Nonce {
         self.peer_nonce
     }
 
-    pub(crate) const fn our_nonce(&self) -> [u8; 32] {
+    pub(crate) const fn our_nonce(&self) -> Nonce {
         self.our_nonce
     }
 
@@ -200,8 +202,8 @@ impl Session {
         match *wanted {
             None => self.state = State::AwaitProve,
             Some(key) => {
-                let mac = self.mac(&key, Role::Initiator);
-                self.send(&Message::Prove(Prove { discovery: key.discovery(), mac }));
+                let proof = self.proof(&key, Role::Initiator);
+                self.send(&Message::Prove(Prove { discovery: key.discovery(), proof }));
                 self.state = State::AwaitProven(key);
             }
         }
@@ -210,7 +212,7 @@ impl Session {
 
     fn proven(&mut self, proven: Proven) -> Result<Option<Incoming<'static>>, Fault> {
         let State::AwaitProven(key) = self.state else { return Err(Fault::OutOfTurn) };
-        if !self.transcript(&key, Role::Responder, &proven.mac) {
+        if self.proof(&key, Role::Responder) != proven.proof {
             return Err(Fault::BadMac);
         }
         self.state = State::Open;
@@ -219,13 +221,13 @@ impl Session {
 
     /// Whether the initiator's proof shows that it knows this share.
     pub(crate) fn proves(&self, prove: &Prove, key: &ShareKey) -> bool {
-        self.transcript(key, Role::Initiator, &prove.mac)
+        self.proof(key, Role::Initiator) == prove.proof
     }
 
     /// Answers the initiator's proof with ours: the session is open.
     pub(crate) fn admit(&mut self, key: &ShareKey) {
-        let mac = self.mac(key, Role::Responder);
-        self.send(&Message::Proven(Proven { mac }));
+        let proof = self.proof(key, Role::Responder);
+        self.send(&Message::Proven(Proven { proof }));
         self.state = State::Open;
     }
 
@@ -276,19 +278,11 @@ impl Session {
         self.decoder.memory() + self.outbox.control_waiting()
     }
 
-    fn mac(&self, key: &ShareKey, role: Role) -> [u8; 32] {
-        key.prove(role, &self.initiator_first().0, &self.initiator_first().1)
-    }
-
-    fn transcript(&self, key: &ShareKey, role: Role, mac: &[u8; 32]) -> bool {
-        let (nodes, nonces) = self.initiator_first();
-        key.check(role, &nodes, &nonces, mac)
-    }
-
-    fn initiator_first(&self) -> ([NodeId; 2], [[u8; 32]; 2]) {
-        match self.side {
-            Side::Initiator => ([self.local, self.peer], [self.our_nonce, self.peer_nonce]),
-            Side::Responder => ([self.peer, self.local], [self.peer_nonce, self.our_nonce]),
-        }
+    fn proof(&self, key: &ShareKey, role: Role) -> ShareProof {
+        let (initiator, responder, initiator_nonce, responder_nonce) = match self.role {
+            Role::Initiator => (self.local, self.peer, self.our_nonce, self.peer_nonce),
+            Role::Responder => (self.peer, self.local, self.peer_nonce, self.our_nonce),
+        };
+        key.prove(role, &ProofContext { initiator, responder, initiator_nonce, responder_nonce })
     }
 }

@@ -7,7 +7,7 @@ use core::time::Duration;
 use crate::Now;
 use crate::config::Config;
 use crate::content::geometry::BLOCK;
-use crate::job::{LandExtent, SpanBuf};
+use crate::job::SpanBuf;
 use crate::output::Fault;
 use crate::wire::{BlockRun, BlocksHead, ChunkRange, HashRange, RANGES_MAX};
 
@@ -32,9 +32,6 @@ pub(crate) struct Batch {
     pub(crate) buf: SpanBuf,
     pub(crate) runs: Vec<(BlockRun, u32)>,
 }
-
-/// Extents that a batch becomes.
-pub(crate) type Extents = Vec<LandExtent>;
 
 #[derive(Debug)]
 pub(crate) struct Download {

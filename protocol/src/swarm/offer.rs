@@ -4,7 +4,7 @@ use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use crate::Hash;
-use crate::content::geometry::{ChunkSize, SPAN, SPAN_BLOCKS, Shape};
+use crate::content::geometry::{ChunkSize, SPAN_BLOCKS, Shape};
 use crate::content::tree::{self, HASHES_MAX};
 use crate::output::Fault;
 use crate::wire::{BlockRun, HashRange, Hashes, Info};
@@ -107,11 +107,6 @@ impl ManifestFetch {
         }
         debug_assert_eq!(self.bytes.len() as u64, self.shape.size);
         Ok(Some(core::mem::take(&mut self.bytes)))
-    }
-
-    /// Bytes of memory that the largest manifest may take while it comes in.
-    pub(crate) const fn step() -> u64 {
-        SPAN
     }
 }
 

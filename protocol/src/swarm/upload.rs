@@ -38,7 +38,7 @@ pub(crate) fn run_len(shape: &Shape, run: BlockRun) -> Option<u32> {
 /// The shape of a blob of a share.
 pub(crate) fn shape_of(manifest: &Manifest, blob: BlobId) -> Option<Shape> {
     match blob.entry() {
-        None => Some(manifest.own_shape()),
+        None => Some(manifest.identity().shape()),
         Some(entry) => manifest.shape(entry),
     }
 }
@@ -56,11 +56,6 @@ impl Upload {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.queue.is_empty()
-    }
-
-    /// Drops what was asked and not begun.
-    pub(crate) fn clear(&mut self) {
-        self.queue.clear();
     }
 
     /// The next requests that one buffer can answer: runs of files, or one run of the manifest.

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::frame::{BODY_MAX, DecodeError, HEADER};
+use crate::content::identity::{Nonce, ShareProof};
 use crate::job::Outcome;
 use crate::{DiscoveryKey, Hash, UnixTime};
 
@@ -52,7 +53,7 @@ pub struct Hello {
     /// What it can do beyond the version.
     pub features: Features,
     /// Fresh random bytes for proofs and receipts.
-    pub nonce: [u8; 32],
+    pub nonce: Nonce,
 }
 
 /// The initiator names a share and proves that it knows it.
@@ -61,14 +62,14 @@ pub struct Prove {
     /// Which share.
     pub discovery: DiscoveryKey,
     /// Proof of ContentId and access secret (PROTOCOL §5.2).
-    pub mac: [u8; 32],
+    pub proof: ShareProof,
 }
 
 /// The responder's proof.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proven {
     /// Proof of ContentId and access secret.
-    pub mac: [u8; 32],
+    pub proof: ShareProof,
 }
 
 /// What the manifest is; size and root must hash to the ContentId.
