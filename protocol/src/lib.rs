@@ -11,5 +11,7 @@ mod ids;
 pub mod job;
 mod time;
 
-pub use ids::{AccessSecret, BlobId, ChunkIndex, ConnId, ContentId, DiscoveryKey, EntryIndex, Hash, NodeId, ShareId, hex};
+pub use ids::{
+    AccessSecret, BlobId, ChunkIndex, ConnId, ContentId, DiscoveryKey, EntryIndex, Hash, NodeId, ShareId, hex,
+};
 pub use time::{Now, UnixTime};

@@ -27,11 +27,7 @@ impl TryFrom<u8> for ChunkSize {
     type Error = BadChunkSize;
 
     fn try_from(log2: u8) -> Result<Self, BadChunkSize> {
-        if (Self::MIN.0..=Self::MAX.0).contains(&log2) {
-            Ok(Self(log2))
-        } else {
-            Err(BadChunkSize(log2))
-        }
+        if (Self::MIN.0..=Self::MAX.0).contains(&log2) { Ok(Self(log2)) } else { Err(BadChunkSize(log2)) }
     }
 }
 
