@@ -7,11 +7,12 @@ use truecopy_protocol::NodeId;
 use truecopy_sim::stream::{Direction, Random, Shape, pair};
 use truecopy_transport::channel::buffers::Pool;
 use truecopy_transport::channel::tls::{Tls, TlsConfig, provider};
-use truecopy_transport::channel::{Channel, ChannelError};
+use truecopy_transport::channel::{Channel, ChannelError, ChannelEvent};
 use truecopy_transport::keys::KeyPair;
 use truecopy_transport::pump::{Breakage, Flow, Pump, ReadState, Received};
 use truecopy_transport::stream::Stream;
 
+use crate::foreign::{AnyKey, NoKey, raw_key};
 use crate::tls::{keys, tls_pair};
 use crate::toy::{Closing, End, Heard, Last, Toy, run};
 
@@ -82,66 +83,6 @@ fn client_builder(
         .unwrap()
 }
 
-#[derive(Debug)]
-struct AnyKey;
-
-impl rustls::client::danger::ServerCertVerifier for AnyKey {
-    fn verify_server_cert(
-        &self,
-        _: &rustls::pki_types::CertificateDer<'_>,
-        _: &[rustls::pki_types::CertificateDer<'_>],
-        _: &rustls::pki_types::ServerName<'_>,
-        _: &[u8],
-        _: rustls::pki_types::UnixTime,
-    ) -> Result<rustls::client::danger::ServerCertVerified, rustls::Error> {
-        Ok(rustls::client::danger::ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &rustls::pki_types::CertificateDer<'_>,
-        _: &rustls::DigitallySignedStruct,
-    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
-        Ok(rustls::client::danger::HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &rustls::pki_types::CertificateDer<'_>,
-        _: &rustls::DigitallySignedStruct,
-    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
-        Ok(rustls::client::danger::HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
-        vec![rustls::SignatureScheme::ED25519]
-    }
-
-    fn requires_raw_public_keys(&self) -> bool {
-        true
-    }
-}
-
-/// Offers a raw key in its hello and then shows none.
-#[derive(Debug)]
-struct NoKey;
-
-impl rustls::client::ResolvesClientCert for NoKey {
-    fn resolve(&self, _: &[&[u8]], _: &[rustls::SignatureScheme]) -> Option<Arc<rustls::sign::CertifiedKey>> {
-        None
-    }
-
-    fn only_raw_public_keys(&self) -> bool {
-        true
-    }
-
-    fn has_certs(&self) -> bool {
-        true
-    }
-}
-
 #[test]
 fn a_peer_without_a_key_is_refused() {
     let mut config = client_builder(provider())
@@ -178,19 +119,6 @@ fn another_application_protocol_is_refused_even_with_a_good_key() {
         let heard = against_server(config);
         assert_eq!((heard.peer, heard.last), (None, broken(ChannelError::Refused)));
     }
-}
-
-fn raw_key(key: &KeyPair) -> Arc<rustls::sign::CertifiedKey> {
-    // PKCS#8 v1 of an Ed25519 seed (RFC 8410 §7).
-    let mut pkcs8 =
-        vec![0x30, 0x2e, 0x02, 0x01, 0, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
-    pkcs8.extend_from_slice(key.seed());
-    let key = provider()
-        .key_provider
-        .load_private_key(rustls::pki_types::PrivatePkcs8KeyDer::from(pkcs8).into())
-        .unwrap();
-    let spki = key.public_key().unwrap().to_vec();
-    Arc::new(rustls::sign::CertifiedKey::new(vec![spki.into()], key))
 }
 
 /// Feeds `bytes` to a pump; what it heard, and its greatest memory.
@@ -268,9 +196,7 @@ fn an_idle_connection_holds_no_big_buffer() {
 #[test]
 fn keys_are_renewed_without_notice() {
     let mut few = provider();
-    let rustls::SupportedCipherSuite::Tls13(suite) = few.cipher_suites[0] else {
-        panic!("only TLS 1.3 is offered")
-    };
+    let rustls::SupportedCipherSuite::Tls13(suite) = few.cipher_suites[0];
     let common = rustls::crypto::CipherSuiteCommon {
         confidentiality_limit: 5,
         suite: suite.common.suite,
@@ -304,4 +230,60 @@ fn the_node_ids_in_the_clear_channel_are_judged_too() {
         truecopy_sim::clear::Clear::new(b, None, pool),
     );
     assert_eq!(heard.last, broken(ChannelError::WrongKey));
+}
+
+/// A server that sends tickets that nobody asked for, in records of a few bytes, so that half a handshake message is
+/// pending most of the time. Our side speaks after every single byte that it hears.
+#[test]
+fn speaking_is_possible_while_half_a_handshake_message_is_pending() {
+    let builder = rustls::ServerConfig::builder_with_provider(Arc::new(provider()));
+    let mut config = builder
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_client_cert_verifier(Arc::new(AnyKey))
+        .with_cert_resolver(Arc::new(rustls::server::AlwaysResolvesServerRawPublicKeys::new(raw_key(
+            &KeyPair::from_seed([9; 32].into()),
+        ))));
+    config.alpn_protocols = vec![b"truecopy/1".to_vec()];
+    config.max_fragment_size = Some(40);
+    config.send_tls13_tickets = 4;
+    let mut server = rustls::ServerConnection::new(Arc::new(config)).unwrap();
+    let mut ours = keys()[0].1.connect(None).unwrap();
+    let (mut said, mut heard, mut incoming) = (Vec::new(), Vec::new(), Vec::new());
+    let mut greeted = false;
+    for _ in 0..20_000 {
+        let outgoing = ours.outgoing().to_vec();
+        if !outgoing.is_empty() {
+            ours.taken(outgoing.len());
+            server.read_tls(&mut &outgoing[..]).unwrap();
+            server.process_new_packets().unwrap();
+            let _ = std::io::Read::read_to_end(&mut server.reader(), &mut heard);
+        }
+        if !server.is_handshaking() && !greeted {
+            greeted = true;
+            std::io::Write::write_all(&mut server.writer(), b"welcome").unwrap();
+        }
+        while server.wants_write() {
+            server.write_tls(&mut incoming).unwrap();
+        }
+        if !incoming.is_empty() {
+            ours.space()[0] = incoming.remove(0);
+            ours.filled(1);
+            if incoming.len() % 7 == 0 {
+                ours.rest();
+            }
+        }
+        let mut welcome = 0;
+        while ours.next_event(&mut |bytes| welcome += bytes.len()).unwrap() != ChannelEvent::Starved {}
+        if welcome > 0 || incoming.is_empty() && greeted {
+            assert!(welcome == 0 || welcome == 7);
+        }
+        if ours.room() > 0 && said.len() < 2000 {
+            said.push(said.len() as u8);
+            ours.seal(&said[said.len() - 1..]);
+            ours.flush();
+        }
+    }
+    assert_eq!(said.len(), 2000);
+    assert_eq!(heard, said);
 }

@@ -8,7 +8,12 @@ use truecopy_transport::channel::buffers::Pool;
 
 use crate::toy::{Closing, End, Last, run};
 
-pub fn exchange<C: Channel>(seed: u64, channels: (C, C), shapes: (Shape, Shape), lens: (usize, usize)) {
+pub(crate) fn exchange<C: Channel>(
+    seed: u64,
+    channels: (C, C),
+    shapes: (Shape, Shape),
+    lens: (usize, usize),
+) {
     let (left, right) = pair(seed, shapes.0.into(), shapes.1.into());
     let mut a = End::new(channels.0, left, (1, lens.0), 2, Closing::AfterHearing(lens.1)).hindered(seed);
     let mut b = End::new(channels.1, right, (2, lens.1), 1, Closing::AfterHearing(lens.0)).hindered(!seed);
@@ -22,7 +27,7 @@ pub fn exchange<C: Channel>(seed: u64, channels: (C, C), shapes: (Shape, Shape),
     }
 }
 
-pub fn seeded_lens(seed: u64, max: usize) -> (usize, usize) {
+pub(crate) fn seeded_lens(seed: u64, max: usize) -> (usize, usize) {
     let mut random = Random::new(seed, "lens");
     let mut len = || match random.below(8) {
         0 => 0,

@@ -6,8 +6,8 @@ use truecopy_transport::channel::Channel;
 use truecopy_transport::pump::{Breakage, Flow, Pump, ReadState, Received, Source, WriteState};
 
 /// Byte `offset` of the stream of `key`.
-pub fn byte(key: u64, offset: usize) -> u8 {
-    let word = (offset as u64 / 8 ^ key).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+pub(crate) fn byte(key: u64, offset: usize) -> u8 {
+    let word = ((offset as u64 / 8) ^ key).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (word >> (offset % 8 * 8)) as u8
 }
 
@@ -16,14 +16,14 @@ fn stream(key: u64, len: usize) -> Vec<u8> {
 }
 
 /// A source of `len` bytes, lent in runs of very different lengths, as headers and payloads are.
-pub struct Toy {
+pub(crate) struct Toy {
     bytes: Vec<u8>,
-    pub sent: usize,
+    pub(crate) sent: usize,
     runs: Vec<usize>,
 }
 
 impl Toy {
-    pub fn new(key: u64, len: usize) -> Self {
+    pub(crate) fn new(key: u64, len: usize) -> Self {
         let mut random = Random::new(key, "runs");
         let runs = (0..16)
             .map(|_| match random.below(4) {
@@ -36,7 +36,7 @@ impl Toy {
         Self { bytes: stream(key, len), sent: 0, runs }
     }
 
-    pub fn left(&self) -> usize {
+    pub(crate) fn left(&self) -> usize {
         self.bytes.len() - self.sent
     }
 }
@@ -63,21 +63,21 @@ impl Source for Toy {
 
 /// What an end has heard.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Heard {
-    pub peer: Option<NodeId>,
-    pub len: usize,
-    pub last: Option<Last>,
+pub(crate) struct Heard {
+    pub(crate) peer: Option<NodeId>,
+    pub(crate) len: usize,
+    pub(crate) last: Option<Last>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Last {
+pub(crate) enum Last {
     Closed,
     Broken(Breakage),
 }
 
 /// When an end says its closing word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Closing {
+pub(crate) enum Closing {
     /// When it has sent all of its own and heard so many bytes, or the peer has closed.
     AfterHearing(usize),
     /// As soon as all of its own is in the channel.
@@ -86,12 +86,12 @@ pub enum Closing {
 }
 
 /// A pump, its stream (until it is closed), what it sends and what it hears.
-pub struct End<C> {
-    pub pump: Pump<C>,
-    pub stream: Option<SimStream>,
-    pub source: Toy,
-    pub heard: Heard,
-    pub memory_peak: usize,
+pub(crate) struct End<C> {
+    pub(crate) pump: Pump<C>,
+    pub(crate) stream: Option<SimStream>,
+    pub(crate) source: Toy,
+    pub(crate) heard: Heard,
+    pub(crate) memory_peak: usize,
     /// Key of the bytes that the peer sends.
     expects: u64,
     closing: Closing,
@@ -101,7 +101,7 @@ pub struct End<C> {
 }
 
 impl<C: Channel> End<C> {
-    pub fn new(
+    pub(crate) fn new(
         channel: C,
         stream: SimStream,
         (key, len): (u64, usize),
@@ -123,7 +123,7 @@ impl<C: Channel> End<C> {
     }
 
     /// With pauses of the receiver and a small budget a call.
-    pub fn hindered(mut self, seed: u64) -> Self {
+    pub(crate) fn hindered(mut self, seed: u64) -> Self {
         let mut random = Random::new(seed, "hindrance");
         self.budget = [usize::MAX, 1, 3000, 100_000][random.below(4)];
         self.pause_permille = [0, 0, 100, 500][random.below(4)];
@@ -165,7 +165,7 @@ impl<C: Channel> End<C> {
     }
 
     /// One turn; the stream is dropped as soon as the pump says that it may be.
-    pub fn turn(&mut self) -> (ReadState, WriteState) {
+    pub(crate) fn turn(&mut self) -> (ReadState, WriteState) {
         let done = match self.closing {
             Closing::AfterHearing(len) => {
                 self.heard.last.is_some() || self.source.left() == 0 && self.heard.len >= len
@@ -183,13 +183,13 @@ impl<C: Channel> End<C> {
         states
     }
 
-    pub fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.stream.is_none()
     }
 }
 
 /// Lets two ends take turns in a seeded order until both are over. Panics if that takes too many turns.
-pub fn run<A: Channel, B: Channel>(seed: u64, a: &mut End<A>, b: &mut End<B>) {
+pub(crate) fn run<A: Channel, B: Channel>(seed: u64, a: &mut End<A>, b: &mut End<B>) {
     let mut random = Random::new(seed, "turns");
     for _ in 0..3_000_000 {
         if random.happens(500) {

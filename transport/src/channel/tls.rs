@@ -325,6 +325,3 @@ impl std::fmt::Debug for Tls {
         f.debug_struct("Tls").field("local", &self.local).finish_non_exhaustive()
     }
 }
-
-#[cfg(test)]
-mod tests;
