@@ -99,7 +99,10 @@ impl Config {
     /// come on top, in proportion to their entries and chunks; `channel` is what one channel and pump may hold.
     pub fn memory_max(&self, channel: u64) -> u64 {
         let request = 16;
-        let conn = BODY_MAX as u64 + u64::from(self.control_max) + channel + 2 * request * u64::from(self.requests_max);
+        let conn = BODY_MAX as u64
+            + u64::from(self.control_max)
+            + channel
+            + 2 * request * u64::from(self.requests_max);
         u64::from(self.conns_max) * conn + u64::from(self.spans_max) * SPAN
     }
 }

@@ -3,8 +3,8 @@
 use alloc::sync::Arc;
 
 use crate::candidate::Candidate;
-use crate::content::manifest::Manifest;
 use crate::content::identity::Role;
+use crate::content::manifest::Manifest;
 use crate::input::{LinkLoss, Path};
 use crate::job::{Job, Outcome, StorageError, Verdict};
 use crate::wire::{DecodeError, Reason};

@@ -5,8 +5,8 @@
 mod canonical;
 pub mod geometry;
 pub mod identity;
+pub mod layers;
 pub mod manifest;
 pub mod name;
 pub mod selection;
 pub mod tree;
-pub mod layers;

@@ -120,13 +120,17 @@ impl Node {
         let stage = core::mem::replace(&mut fetch.stage, Stage::Ended);
         fetch.stage = match stage {
             Stage::Running(manifest, transfer) => Stage::Ending(Some((manifest, transfer)), end),
-            Stage::Seeking | Stage::Manifest(..) | Stage::Offered(_) | Stage::Opening(_) | Stage::Committing(_) => {
-                Stage::Ending(None, end)
-            }
+            Stage::Seeking
+            | Stage::Manifest(..)
+            | Stage::Offered(_)
+            | Stage::Opening(_)
+            | Stage::Committing(_) => Stage::Ending(None, end),
             // The first cause counts, and what is placed is placed.
             ended @ (Stage::Placed | Stage::Ending(..) | Stage::Ended) => ended,
         };
-        for timer in [Timer::Dial(share), Timer::GiveUp(share), Timer::Checkpoint(share), Timer::Progress(share)] {
+        for timer in
+            [Timer::Dial(share), Timer::GiveUp(share), Timer::Checkpoint(share), Timer::Progress(share)]
+        {
             self.timers.cancel(timer);
         }
         self.drop_dials(share);

@@ -218,7 +218,9 @@ impl Node {
         let loss = match gone {
             PeerGone::Lost(why) => why,
             PeerGone::Dismissed(Reason::TooSlow) => LinkLoss::TimedOut,
-            PeerGone::Said(Reason::Busy | Reason::Leaving | Reason::TooSlow | Reason::Cancelled) => LinkLoss::Closed,
+            PeerGone::Said(Reason::Busy | Reason::Leaving | Reason::TooSlow | Reason::Cancelled) => {
+                LinkLoss::Closed
+            }
             PeerGone::Said(reason) | PeerGone::Dismissed(reason) => {
                 return self.source_useless(share, id, failure_of(reason));
             }
@@ -256,7 +258,9 @@ impl Node {
     pub(super) fn give_up(&mut self, share: ShareId) {
         let Some(fetch) = self.fetches.get(&share) else { return };
         let nobody = self.conns_of(share).is_empty();
-        if !fetch.wants_peers() || !nobody || matches!(&fetch.stage, Stage::Running(_, transfer) if transfer.is_rechecking())
+        if !fetch.wants_peers()
+            || !nobody
+            || matches!(&fetch.stage, Stage::Running(_, transfer) if transfer.is_rechecking())
         {
             if nobody && fetch.wants_peers() {
                 self.timers.set(Timer::GiveUp(share), self.now + self.config.find_timeout);
@@ -268,11 +272,17 @@ impl Node {
         self.fail(share, failure);
     }
 
-    pub(super) fn fetch_message(&mut self, share: ShareId, id: ConnId, message: Message) -> Result<(), Fault> {
+    pub(super) fn fetch_message(
+        &mut self,
+        share: ShareId,
+        id: ConnId,
+        message: Message,
+    ) -> Result<(), Fault> {
         match message {
             Message::Info(info) => self.told(share, id, info),
             Message::Have(ranges) => {
-                let chunks = self.fetches.get(&share).and_then(|fetch| fetch.manifest()).map(|m| m.chunk_count());
+                let chunks =
+                    self.fetches.get(&share).and_then(|fetch| fetch.manifest()).map(|m| m.chunk_count());
                 if let Some(download) = self.download(id) {
                     download.have(&ranges, chunks.unwrap_or(u32::MAX))?;
                 }
@@ -327,11 +337,15 @@ impl Node {
     pub(super) fn ask_manifest(&mut self, share: ShareId) {
         let (now, config) = (self.now, self.config.clone());
         let mut messages = Vec::new();
-        let Some(Stage::Manifest(id, manifest)) = self.fetches.get_mut(&share).map(|fetch| &mut fetch.stage) else {
+        let Some(Stage::Manifest(id, manifest)) = self.fetches.get_mut(&share).map(|fetch| &mut fetch.stage)
+        else {
             return;
         };
         let id = *id;
-        let Some(Purpose::Downloads(_, download)) = self.conns.get_mut(&id).map(|conn| &mut conn.purpose) else { return };
+        let Some(Purpose::Downloads(_, download)) = self.conns.get_mut(&id).map(|conn| &mut conn.purpose)
+        else {
+            return;
+        };
         while let Some(range) = manifest.ask_hashes() {
             download.ask_hashes(range, now);
             messages.push(Message::HashRequest(range));
@@ -371,7 +385,9 @@ impl Node {
     }
 
     pub(super) fn accept(&mut self, share: ShareId, selection: Selection) {
-        let Some(fetch) = self.fetches.get_mut(&share) else { return self.refuse(share, Refusal::UnknownShare) };
+        let Some(fetch) = self.fetches.get_mut(&share) else {
+            return self.refuse(share, Refusal::UnknownShare);
+        };
         let Stage::Offered(manifest) = &fetch.stage else { return self.refuse(share, Refusal::NotNow) };
         fetch.selection = selection.clone();
         fetch.stage = Stage::Opening(Arc::clone(manifest));
@@ -432,7 +448,8 @@ impl Node {
 
     /// The source's disk gives the right hash for a chunk that came wrong.
     fn intact(&mut self, share: ShareId, corrupt: Corrupt) {
-        if let Some(Stage::Running(manifest, transfer)) = self.fetches.get_mut(&share).map(|fetch| &mut fetch.stage)
+        if let Some(Stage::Running(manifest, transfer)) =
+            self.fetches.get_mut(&share).map(|fetch| &mut fetch.stage)
             && let Some(chunk) = Self::chunk_of(manifest, corrupt)
         {
             transfer.again(chunk.0);
@@ -475,8 +492,13 @@ impl Node {
     pub(super) fn sign_receipt(&mut self, share: ShareId, id: ConnId, receipt: crate::wire::Receipt) {
         let (Some(conn), Some(fetch)) = (self.conns.get(&id), self.fetches.get(&share)) else { return };
         let session = &conn.session;
-        let statement =
-            super::ending::statement(fetch.content, &receipt, session.local, session.peer, session.peer_nonce());
+        let statement = super::ending::statement(
+            fetch.content,
+            &receipt,
+            session.local,
+            session.peer,
+            session.peer_nonce(),
+        );
         let signer = session.local;
         let job = self.jobs.sign(signer, statement, Pending::Sign { share, conn: id, receipt });
         self.outputs.push_back(Output::Job(job));

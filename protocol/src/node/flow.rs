@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::fetch::{Stage, Will};
 use super::jobs::Pending;
-use super::{Node, Reading, Purpose};
+use super::{Node, Purpose, Reading};
 use crate::content::geometry::{BLOCK, Shape};
 use crate::content::manifest::EntryKind;
 use crate::job::{Durability, Extent, LandExtent, StorageError};
@@ -49,10 +49,15 @@ impl Node {
             return;
         }
         let Stage::Running(_, transfer) = &mut fetch.stage else { return };
-        let Some(Purpose::Downloads(_, download)) = self.conns.get_mut(&id).map(|conn| &mut conn.purpose) else { return };
+        let Some(Purpose::Downloads(_, download)) = self.conns.get_mut(&id).map(|conn| &mut conn.purpose)
+        else {
+            return;
+        };
         let mut messages = Vec::new();
         while transfer.is_hungry() && download.has_room(config) {
-            let Some(run) = transfer.pick(config.active_chunks_max, |chunk| download.has(chunk)) else { break };
+            let Some(run) = transfer.pick(config.active_chunks_max, |chunk| download.has(chunk)) else {
+                break;
+            };
             let Some((place, _)) = transfer.position(run) else { break };
             let Some(len) = run_len(&place.shape, run) else { break };
             if let Some(range) = transfer.ask_hashes(run) {
@@ -75,7 +80,8 @@ impl Node {
     }
 
     pub(super) fn blocks_begin(&mut self, id: ConnId, head: BlocksHead) -> Result<(), Fault> {
-        let Some(Purpose::Downloads(share, download)) = self.conns.get_mut(&id).map(|conn| &mut conn.purpose) else {
+        let Some(Purpose::Downloads(share, download)) = self.conns.get_mut(&id).map(|conn| &mut conn.purpose)
+        else {
             return Err(Fault::OutOfTurn);
         };
         let share = *share;
@@ -101,7 +107,8 @@ impl Node {
 
     pub(super) fn payload(&mut self, id: ConnId, bytes: &[u8]) -> Result<(), Fault> {
         let (now, config) = (self.now, &self.config);
-        let Some(Purpose::Downloads(share, download)) = self.conns.get_mut(&id).map(|conn| &mut conn.purpose) else {
+        let Some(Purpose::Downloads(share, download)) = self.conns.get_mut(&id).map(|conn| &mut conn.purpose)
+        else {
             return Err(Fault::OutOfTurn);
         };
         let share = *share;
@@ -144,7 +151,9 @@ impl Node {
         bytes: &[u8],
         whole: Option<BlockRun>,
     ) -> Result<(), Fault> {
-        let Some(Stage::Manifest(from, manifest)) = self.fetches.get_mut(&share).map(|fetch| &mut fetch.stage) else {
+        let Some(Stage::Manifest(from, manifest)) =
+            self.fetches.get_mut(&share).map(|fetch| &mut fetch.stage)
+        else {
             // It was asked for before the share went on without it.
             return Ok(());
         };
@@ -174,7 +183,11 @@ impl Node {
             .filter_map(|(run, len)| {
                 let (height, expected) = transfer.landing(*run, id)?;
                 let offset = u64::from(run.block) * BLOCK;
-                Some(LandExtent { extent: Extent { blob: BlobId(run.blob), offset, len: *len }, height, expected })
+                Some(LandExtent {
+                    extent: Extent { blob: BlobId(run.blob), offset, len: *len },
+                    height,
+                    expected,
+                })
             })
             .collect();
         debug_assert_eq!(extents.len(), batch.runs.len());
@@ -260,9 +273,13 @@ impl Node {
 
     fn ask_proofs(&mut self, share: ShareId, places: Vec<Place>) {
         let now = self.now;
-        let Some(source) = self.conns_of(share).into_iter().find(|id| self.download(*id).is_some()) else { return };
+        let Some(source) = self.conns_of(share).into_iter().find(|id| self.download(*id).is_some()) else {
+            return;
+        };
         for place in places {
-            let Some(range) = self.running(share).and_then(|transfer| transfer.ask_hashes_of(place)) else { continue };
+            let Some(range) = self.running(share).and_then(|transfer| transfer.ask_hashes_of(place)) else {
+                continue;
+            };
             if let Some(download) = self.download(source) {
                 download.ask_hashes(range, now);
             }
@@ -328,7 +345,9 @@ impl Node {
         if transfer.rechecked(place, result.ok()) == Checked::Unproven {
             self.ask_proofs(share, alloc::vec![place]);
         }
-        if self.running(share).is_some_and(|transfer| !transfer.is_rechecking()) && !self.conns_of(share).is_empty() {
+        if self.running(share).is_some_and(|transfer| !transfer.is_rechecking())
+            && !self.conns_of(share).is_empty()
+        {
             self.event(Event::Fetching { share });
         }
         self.fill(share);
@@ -361,8 +380,11 @@ impl Node {
             let claims = transfer.take_claims();
             if !claims.is_empty() {
                 state.written += 1;
-                let bytes: u64 =
-                    claims.iter().filter_map(|claim| transfer.place(claim.chunk.0)).map(|place| place.bytes()).sum();
+                let bytes: u64 = claims
+                    .iter()
+                    .filter_map(|claim| transfer.place(claim.chunk.0))
+                    .map(|place| place.bytes())
+                    .sum();
                 state.unsynced_bytes += bytes;
                 let job = self.jobs.checkpoint(share, claims, Durability::Written);
                 self.outputs.push_back(Output::Job(job));
@@ -396,7 +418,12 @@ impl Node {
         }
     }
 
-    pub(super) fn checkpoint_done(&mut self, share: ShareId, durability: Durability, result: Result<(), StorageError>) {
+    pub(super) fn checkpoint_done(
+        &mut self,
+        share: ShareId,
+        durability: Durability,
+        result: Result<(), StorageError>,
+    ) {
         let Some(fetch) = self.fetches.get_mut(&share) else { return };
         match durability {
             Durability::Written => fetch.checkpoints.written -= 1,

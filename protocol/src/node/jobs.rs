@@ -7,8 +7,8 @@ use core::ops::Range;
 use super::Node;
 use crate::content::selection::Selection;
 use crate::job::{
-    Checkpoint, Claim, Commit, Done, Durability, Extent, Job, JobId, JobResult, Land, LandExtent, Open, Read, Rehash,
-    Sign, Signature, SpanBuf, Verify,
+    Checkpoint, Claim, Commit, Done, Durability, Extent, Job, JobId, JobResult, Land, LandExtent, Open, Read,
+    Rehash, Sign, Signature, SpanBuf, Verify,
 };
 use crate::output::Event;
 use crate::swarm::transfer::Place;
@@ -51,7 +51,13 @@ impl Jobs {
         Job::Open(Open { id: self.add(Pending::Open(share)), share, selection })
     }
 
-    pub(super) fn read(&mut self, share: ShareId, extents: Vec<Extent>, buf: SpanBuf, pending: Pending) -> Job {
+    pub(super) fn read(
+        &mut self,
+        share: ShareId,
+        extents: Vec<Extent>,
+        buf: SpanBuf,
+        pending: Pending,
+    ) -> Job {
         Job::Read(Read { id: self.add(pending), share, extents, buf })
     }
 
@@ -129,7 +135,9 @@ impl Node {
             (Some(Pending::Checkpoint { share, durability }), JobResult::Checkpoint(result), None) => {
                 self.checkpoint_done(share, durability, result);
             }
-            (Some(Pending::Commit(share)), JobResult::Commit(result), None) => self.commit_done(share, result),
+            (Some(Pending::Commit(share)), JobResult::Commit(result), None) => {
+                self.commit_done(share, result)
+            }
             (Some(Pending::Sign { share, conn, receipt }), JobResult::Sign(signature), None) => {
                 self.sign_done(share, conn, Receipt { signature, ..receipt });
             }

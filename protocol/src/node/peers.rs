@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::{Conn, Node, Reading, Purpose};
+use super::{Conn, Node, Purpose, Reading};
 use crate::content::identity::{Nonce, Role};
 use crate::input::LinkLoss;
 use crate::output::{Event, Fault, Goodbye, Output, PeerGone};
@@ -41,7 +41,9 @@ impl Node {
     pub(super) fn received(&mut self, id: ConnId, bytes: &[u8]) {
         let mut rest = bytes;
         loop {
-            let Some(next) = self.with_session_now(id, |session, now| session.receive(now, &mut rest)) else { return };
+            let Some(next) = self.with_session_now(id, |session, now| session.receive(now, &mut rest)) else {
+                return;
+            };
             let outcome = match next {
                 Ok(None) => break,
                 Ok(Some(incoming)) => self.route(id, incoming),
@@ -53,13 +55,18 @@ impl Node {
             }
         }
         if self.conns.get(&id).is_some_and(|conn| {
-            conn.session.outbox.control_waiting() > self.config.control_max as usize && !conn.session.is_closing()
+            conn.session.outbox.control_waiting() > self.config.control_max as usize
+                && !conn.session.is_closing()
         }) {
             self.misbehaved(id, Fault::Flood);
         }
     }
 
-    fn with_session_now<T>(&mut self, id: ConnId, change: impl FnOnce(&mut Session, crate::Now) -> T) -> Option<T> {
+    fn with_session_now<T>(
+        &mut self,
+        id: ConnId,
+        change: impl FnOnce(&mut Session, crate::Now) -> T,
+    ) -> Option<T> {
         let now = self.now;
         self.with_session(id, |session| change(session, now))
     }
@@ -92,9 +99,8 @@ impl Node {
     fn asked(&mut self, id: ConnId, prove: Prove) {
         let known = self.discoveries.get(&prove.discovery).copied();
         let found = known.and_then(|share| Some((share, self.serving.get(&share)?.key)));
-        let proven = found.filter(|(_, key)| {
-            self.conns.get(&id).is_some_and(|conn| conn.session.proves(&prove, key))
-        });
+        let proven =
+            found.filter(|(_, key)| self.conns.get(&id).is_some_and(|conn| conn.session.proves(&prove, key)));
         let Some((share, key)) = proven else {
             self.dismiss(id, Reason::NoSuchShare);
             return;

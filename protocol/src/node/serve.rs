@@ -15,7 +15,9 @@ use crate::output::{Event, Fault, Output, Pausing, Refusal};
 use crate::session::{Payload, Piece, ShareKey};
 use crate::swarm::upload::Upload;
 use crate::timers::Timer;
-use crate::wire::{BlockRun, ChunkRange, Corrupt, HashRange, Hashes, Info, Message, Preparing, Receipt, Reject, RejectWhy};
+use crate::wire::{
+    BlockRun, ChunkRange, Corrupt, HashRange, Hashes, Info, Message, Preparing, Receipt, Reject, RejectWhy,
+};
 use crate::{AccessSecret, BlobId, ChunkIndex, ConnId, ContentId, EntryIndex, Hash, ShareId};
 
 /// A share that is served or will be.
@@ -101,7 +103,12 @@ impl Node {
         self.with_session(id, |session| messages.iter().for_each(|message| session.send(message)));
     }
 
-    pub(super) fn serve_message(&mut self, share: ShareId, id: ConnId, message: Message) -> Result<(), Fault> {
+    pub(super) fn serve_message(
+        &mut self,
+        share: ShareId,
+        id: ConnId,
+        message: Message,
+    ) -> Result<(), Fault> {
         match message {
             Message::Request(run) => self.requested(share, id, run),
             Message::HashRequest(range) => self.hashes_requested(share, id, range),
@@ -150,7 +157,8 @@ impl Node {
 
     /// Reads ahead for one receiver, as far as its share of the buffers goes.
     pub(super) fn feed_upload(&mut self, id: ConnId) {
-        let uploads = self.conns.values().filter(|conn| matches!(conn.purpose, Purpose::Uploads(..))).count() as u32;
+        let uploads =
+            self.conns.values().filter(|conn| matches!(conn.purpose, Purpose::Uploads(..))).count() as u32;
         let fair = (self.config.spans_max - self.config.spans_reserved) / uploads.max(1);
         let spans_max = fair.clamp(1, self.config.upload_spans_max);
         loop {
@@ -257,7 +265,13 @@ impl Node {
             return Err(Fault::BadRequest);
         }
         let hashes = layer[first..layer.len().min(first + tree::HASHES_MAX)].to_vec();
-        let proof = tree::prove(layer, shape.chunk_height(), shape.height(), u64::from(range.first), tree::HASHES_MAX);
+        let proof = tree::prove(
+            layer,
+            shape.chunk_height(),
+            shape.height(),
+            u64::from(range.first),
+            tree::HASHES_MAX,
+        );
         self.with_session(id, |session| session.send(&Message::Hashes(Hashes { range, hashes, proof })));
         Ok(())
     }

@@ -18,7 +18,8 @@ use crate::content::identity::{Nonce, ProofContext, Role, ShareProof};
 use crate::input::Path;
 use crate::output::Fault;
 use crate::wire::{
-    BlocksHead, Decoder, Features, Hello, Item, Message, PROTOCOL_MIN, PROTOCOL_VERSION, Prove, Proven, Reason,
+    BlocksHead, Decoder, Features, Hello, Item, Message, PROTOCOL_MIN, PROTOCOL_VERSION, Prove, Proven,
+    Reason,
 };
 use crate::{NodeId, Now};
 
@@ -148,7 +149,11 @@ impl Session {
     }
 
     /// Takes the next thing from the peer's bytes; `None` when all of them are consumed.
-    pub(crate) fn receive<'a>(&mut self, now: Now, bytes: &mut &'a [u8]) -> Result<Option<Incoming<'a>>, Fault> {
+    pub(crate) fn receive<'a>(
+        &mut self,
+        now: Now,
+        bytes: &mut &'a [u8],
+    ) -> Result<Option<Incoming<'a>>, Fault> {
         self.heard = now;
         self.pinged = None;
         loop {
@@ -176,7 +181,9 @@ impl Session {
                 Ok(Some(Incoming::Farewell(reason)))
             }
             Message::Hello(hello) => self.greeted(hello),
-            Message::Prove(prove) if matches!(self.state, State::AwaitProve) => Ok(Some(Incoming::Asked(prove))),
+            Message::Prove(prove) if matches!(self.state, State::AwaitProve) => {
+                Ok(Some(Incoming::Asked(prove)))
+            }
             Message::Proven(proven) => self.proven(proven),
             Message::Ping(word) => {
                 self.pongs += 1;

@@ -68,9 +68,12 @@ impl Download {
     /// The peer has more chunks.
     pub(crate) fn have(&mut self, ranges: &[ChunkRange], chunks: u32) -> Result<(), Fault> {
         for range in ranges {
-            let end = range.first.checked_add(range.count).filter(|end| *end <= chunks).ok_or(Fault::BadRequest)?;
+            let end =
+                range.first.checked_add(range.count).filter(|end| *end <= chunks).ok_or(Fault::BadRequest)?;
             let (mut first, mut last) = (range.first, end);
-            while let Some((&start, &stop)) = self.have.range(..=last).next_back().filter(|(_, stop)| **stop >= first) {
+            while let Some((&start, &stop)) =
+                self.have.range(..=last).next_back().filter(|(_, stop)| **stop >= first)
+            {
                 self.have.remove(&start);
                 first = first.min(start);
                 last = last.max(stop);
@@ -181,12 +184,16 @@ impl Download {
 
     /// Whether a batch must go to the disk before a run of `len` bytes can begin in its buffer.
     pub(crate) fn must_flush(&self, len: u32) -> bool {
-        self.batch.as_ref().is_some_and(|batch| batch.buf.room() < len as usize || batch.runs.len() >= EXTENTS_MAX)
+        self.batch
+            .as_ref()
+            .is_some_and(|batch| batch.buf.room() < len as usize || batch.runs.len() >= EXTENTS_MAX)
     }
 
     /// Whether the batch is worth a job by itself.
     pub(crate) fn is_full(&self) -> bool {
-        self.batch.as_ref().is_some_and(|batch| batch.buf.filled().len() >= LARGE || batch.runs.len() >= EXTENTS_MAX)
+        self.batch
+            .as_ref()
+            .is_some_and(|batch| batch.buf.filled().len() >= LARGE || batch.runs.len() >= EXTENTS_MAX)
     }
 
     /// The batch, if it holds whole runs only.

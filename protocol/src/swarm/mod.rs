@@ -4,7 +4,7 @@ pub(crate) mod download;
 pub(crate) mod hashes;
 pub(crate) mod offer;
 pub(crate) mod targets;
-pub(crate) mod transfer;
-pub(crate) mod upload;
 #[cfg(test)]
 mod tests;
+pub(crate) mod transfer;
+pub(crate) mod upload;

@@ -13,9 +13,14 @@ use crate::{ConnId, NodeId, Now};
 #[derive(Debug)]
 enum State {
     /// Dial the address `next` at `at`; earlier ones may still be under way.
-    Dialing { next: usize, at: Now },
+    Dialing {
+        next: usize,
+        at: Now,
+    },
     Up(ConnId),
-    Waiting { until: Now },
+    Waiting {
+        until: Now,
+    },
     /// It will never serve us.
     Dead,
 }
@@ -141,7 +146,14 @@ impl Targets {
     }
 
     /// A dial or a connection is gone.
-    pub(crate) fn lost(&mut self, conn: ConnId, why: LinkLoss, now: Now, rng: &mut Rng, config: &Config) -> Next {
+    pub(crate) fn lost(
+        &mut self,
+        conn: ConnId,
+        why: LinkLoss,
+        now: Now,
+        rng: &mut Rng,
+        config: &Config,
+    ) -> Next {
         let known = |target: &&mut Target| {
             target.dials.contains_key(&conn) || matches!(target.state, State::Up(up) if up == conn)
         };

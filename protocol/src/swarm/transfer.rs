@@ -361,7 +361,8 @@ impl Transfer {
 
     fn verify_computed(&mut self, chunk: u32) {
         let Some(place) = self.place(chunk) else { return };
-        let Some(ChunkHash::Computed(hash)) = self.files.get(&place.entry).map(|file| file.get(place.within)) else {
+        let Some(ChunkHash::Computed(hash)) = self.files.get(&place.entry).map(|file| file.get(place.within))
+        else {
             return;
         };
         if self.states[chunk as usize] == ChunkState::Computed {

@@ -4,12 +4,12 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use super::download::EXTENTS_MAX;
+use crate::BlobId;
 use crate::config::Config;
 use crate::content::geometry::{BLOCK, SPAN, SPAN_BLOCKS, Shape};
 use crate::content::manifest::Manifest;
 use crate::output::Fault;
 use crate::wire::BlockRun;
-use crate::BlobId;
 
 #[derive(Debug, Default)]
 pub(crate) struct Upload {
@@ -62,7 +62,8 @@ impl Upload {
     pub(crate) fn next(&mut self, manifest: &Manifest) -> Vec<(BlockRun, u32)> {
         let (mut runs, mut room) = (Vec::new(), SPAN as u32);
         while let Some(run) = self.queue.front().copied() {
-            let Some(len) = shape_of(manifest, BlobId(run.blob)).and_then(|shape| run_len(&shape, run)) else {
+            let Some(len) = shape_of(manifest, BlobId(run.blob)).and_then(|shape| run_len(&shape, run))
+            else {
                 self.queue.pop_front();
                 continue;
             };

@@ -9,6 +9,6 @@ mod tests;
 pub use decoder::{Decoder, Item};
 pub use frame::{BODY_MAX, BlocksHead, DecodeError, HEADER};
 pub use message::{
-    BlockRun, ChunkRange, Corrupt, Features, HashRange, Hashes, Hello, Info, Message, PROTOCOL_MIN, PROTOCOL_VERSION,
-    Preparing, Prove, Proven, RANGES_MAX, Reason, Receipt, Reject, RejectWhy,
+    BlockRun, ChunkRange, Corrupt, Features, HashRange, Hashes, Hello, Info, Message, PROTOCOL_MIN,
+    PROTOCOL_VERSION, Preparing, Prove, Proven, RANGES_MAX, Reason, Receipt, Reject, RejectWhy,
 };
