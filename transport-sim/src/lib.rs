@@ -1,1 +1,4 @@
-//! placeholder
+//! Seeded faulty streams and disks: the second implementor of every seam of `truecopy-transport`.
+
+pub mod clear;
+pub mod stream;
