@@ -2,10 +2,11 @@
 
 use truecopy_sim::stream::{Break, Direction, Eats, Shape, pair};
 use truecopy_transport::channel::ChannelError;
-use truecopy_transport::pump::{Breakage, Flow, ReadState};
+use truecopy_transport::channel::tls::Tls;
+use truecopy_transport::pump::{Breakage, Flow, ReadState, Received, WriteState};
 
 use crate::tls::tls_pair;
-use crate::toy::{Closing, End, Last, run};
+use crate::toy::{Closing, End, Last, Toy, run};
 
 /// The first end closes as soon as its bytes are in the channel, while the other pours bytes at it. A pump that dropped
 /// its stream then would make a reset, and the reset would eat the first one's last words.
@@ -50,34 +51,46 @@ fn a_reset_is_told_as_what_it_is() {
     assert_eq!((a.heard.last, b.heard.last), (broken, broken));
 }
 
-#[test]
-fn a_pause_keeps_what_is_buffered_and_a_small_budget_comes_back() {
+/// An end of which nothing has been heard but the proof, with so many bytes waiting in its stream.
+fn with_bytes_waiting(len: usize) -> End<Tls> {
     let (left, right) = pair(0, Direction::smooth(), Direction::smooth());
     let (a, b) = tls_pair();
-    let mut a = End::new(a, left, (1, 200_000), 2, Closing::Never);
-    let mut b = End::new(b, right, (2, 0), 1, Closing::Never);
-    for _ in 0..3 {
+    let mut a = End::new(a, left, (1, 0), 2, Closing::Never);
+    let mut b = End::new(b, right, (2, len), 1, Closing::Never);
+    while b.source.left() > 0 {
         a.turn();
         b.turn();
     }
-    let mut stream = b.stream.take().unwrap();
-    let (mut a2, heard) = (a, b.heard.len);
-    a2.turn();
-    let mut delivered = 0;
-    let mut pauses = 0;
-    for _ in 0..1000 {
-        let state = b.pump.receive(&mut stream, 1, &mut |received| {
-            if let truecopy_transport::pump::Received::Plaintext(bytes) = received {
-                delivered += bytes.len();
-            }
+    assert_eq!(a.heard.len, 0);
+    // The bytes are in the stream; its other end must not be closed.
+    std::mem::forget(b);
+    a
+}
+
+#[test]
+fn a_pause_keeps_what_is_buffered_and_nothing_is_lost() {
+    let mut end = with_bytes_waiting(200_000);
+    let (mut stream, mut heard, mut pauses) = (end.stream.take().unwrap(), 0, 0);
+    while heard < 200_000 {
+        let state = end.pump.receive(&mut stream, usize::MAX, &mut |received| {
+            let Received::Plaintext(bytes) = received else { panic!("{received:?}") };
+            heard += bytes.len();
             Flow::Pause
         });
-        pauses += usize::from(state == ReadState::Paused);
-        a2.turn();
-        if heard + delivered == 200_000 {
-            break;
-        }
+        assert_eq!(state, ReadState::Paused);
+        pauses += 1;
     }
-    assert_eq!(heard + delivered, 200_000);
-    assert!(delivered == 0 || pauses > 0);
+    assert!(pauses >= 200_000 / (16 * 1024), "one record a call");
+}
+
+#[test]
+fn a_used_up_budget_is_told_apart_from_a_stream_that_has_nothing() {
+    let mut end = with_bytes_waiting(50_000);
+    let mut stream = end.stream.take().unwrap();
+    assert_eq!(end.pump.receive(&mut stream, 1, &mut |_| Flow::Continue), ReadState::Budget);
+    assert_eq!(end.pump.receive(&mut stream, 1, &mut |_| Flow::Continue), ReadState::WouldBlock);
+    // More than the stream's window.
+    let mut source = Toy::new(1, 400_000);
+    assert_eq!(end.pump.transmit(&mut stream, &mut source, 1), WriteState::Budget);
+    assert_eq!(end.pump.transmit(&mut stream, &mut source, 1), WriteState::WouldBlock);
 }

@@ -133,8 +133,10 @@ impl<C: Channel> End<C> {
     fn receive(&mut self) -> ReadState {
         let Some(stream) = &mut self.stream else { return ReadState::Ended };
         let (heard, random) = (&mut self.heard, &mut self.random);
+        let mut paused = false;
         let state = self.pump.receive(stream, self.budget, &mut |received| {
             assert_eq!(heard.last, None, "nothing follows the last word");
+            assert!(!paused, "nothing is delivered after a pause was asked for");
             match received {
                 Received::Proven { peer, .. } => {
                     assert_eq!((heard.peer, heard.len), (None, 0));
@@ -151,8 +153,10 @@ impl<C: Channel> End<C> {
                 Received::Closed => heard.last = Some(Last::Closed),
                 Received::Broken(why) => heard.last = Some(Last::Broken(why)),
             }
-            if random.happens(self.pause_permille) { Flow::Pause } else { Flow::Continue }
+            paused = random.happens(self.pause_permille);
+            if paused { Flow::Pause } else { Flow::Continue }
         });
+        assert_eq!(paused, state == ReadState::Paused);
         self.memory_peak = self.memory_peak.max(self.pump.memory());
         state
     }

@@ -15,6 +15,9 @@ const OUTBOX_MAX: usize = 256 * 1024;
 /// Leftovers up to this size are moved to a buffer of their own, so that the big one can go back.
 const LEFTOVER_MAX: usize = 20 * 1024;
 
+/// An [`Outbox`] of so few bytes needs no big buffer: a handshake, a word of control.
+const FEW: usize = 4 * 1024;
+
 /// Buffers that a pool keeps for later; a thread that serves one connection at a time needs two.
 const POOLED_MAX: usize = 8;
 
@@ -152,11 +155,16 @@ impl Outbox {
 
     /// Space for at least `len` more bytes; [`Self::room`] is the caller's duty, the channel's own words pass it.
     pub fn space(&mut self, len: usize) -> &mut [u8] {
-        if self.bytes.is_empty() {
-            self.bytes = self.pool.take();
+        let needed = self.end + len;
+        if self.bytes.is_empty() && needed <= FEW {
+            self.bytes = vec![0; FEW];
+        } else if self.bytes.len() < needed.min(BUFFER) {
+            let mut big = self.pool.take();
+            big[..self.end].copy_from_slice(&self.bytes[..self.end]);
+            self.bytes = big;
         }
-        if self.bytes.len() - self.end < len {
-            self.bytes.resize(self.end + len, 0);
+        if self.bytes.len() < needed {
+            self.bytes.resize(needed, 0);
         }
         &mut self.bytes[self.end..]
     }

@@ -5,7 +5,7 @@
 //!
 //! What that API asks of its caller, and where it bites:
 //! * what was looked at must stay in place, relative to the front, until it is discarded, for half a handshake
-//!   message is remembered by its position. [`Intake`](super::buffers::Intake) moves everything or nothing;
+//!   message is remembered by its position. [`Intake`] moves everything or nothing;
 //! * the handle that encrypts comes from the call that decrypts. To get it without decrypting, [`Tls::seal`] shows
 //!   exactly the bytes that the last call found too short (`seen`), never none: with half a message remembered, an
 //!   empty slice is a panic that a peer could cause;

@@ -321,7 +321,8 @@ impl<C: Channel> Pump<C> {
     /// stream's end; and input is thrown away until the peer ends too, or [`DRAIN_MAX`] bytes came.
     ///
     /// Call [`Self::transmit`], then [`Self::receive`], until both say `Ended`, or the driver's patience is over.
-    /// Until the source is empty, input is still delivered.
+    /// Until the source is empty, input is still delivered. Before the peer is proven there is nothing to say, and
+    /// nothing is waited for: the stream just ends.
     pub fn close(&mut self) {
         if self.output == OutputState::Live {
             self.output = OutputState::Closing;

@@ -59,10 +59,24 @@ fn an_outbox_lends_its_buffer_only_while_bytes_wait() {
     assert_eq!(outbox.memory(), 0);
     outbox.space(3)[..3].copy_from_slice(&[1, 2, 3]);
     outbox.filled(3);
+    assert_eq!(outbox.memory(), FEW);
     outbox.taken(1);
-    assert_eq!(outbox.outgoing(), &[2, 3]);
-    outbox.taken(2);
+    outbox.space(FEW)[..2].copy_from_slice(&[4, 5]);
+    outbox.filled(2);
+    assert_eq!((outbox.outgoing(), outbox.memory()), (&[2, 3, 4, 5][..], BUFFER));
+    outbox.taken(4);
     assert_eq!((outbox.memory(), pool.memory()), (0, BUFFER));
+}
+
+#[test]
+fn an_outbox_grows_past_its_buffer_for_the_channels_own_words() {
+    let mut outbox = Outbox::new(Pool::default());
+    outbox.space(BUFFER).fill(1);
+    outbox.filled(BUFFER);
+    assert_eq!(outbox.room(), 0);
+    outbox.space(100)[0] = 2;
+    outbox.filled(1);
+    assert_eq!(outbox.outgoing()[BUFFER], 2);
 }
 
 #[test]
