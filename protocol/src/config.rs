@@ -1,0 +1,108 @@
+//! Limits and durations of a node. Every queue of the core has its limit here.
+
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::content::geometry::SPAN;
+use crate::wire::BODY_MAX;
+
+/// The configuration of a node. `Config::default()` is what the program runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Config {
+    /// Connections at once, both directions.
+    pub conns_max: u32,
+    /// Span buffers (256 KiB each) at once, for everything that is received, landed, read or sent.
+    pub spans_max: u32,
+    /// Buffers kept for receiving: uploads take none of them.
+    pub spans_reserved: u32,
+    /// Spans one receiver may have read ahead for it.
+    pub upload_spans_max: u32,
+    /// Requests that one peer may have open with us, and we with one peer.
+    pub requests_max: u32,
+    /// Bytes asked for and not yet received, per peer: the ceiling of the learned window.
+    pub window_max: u64,
+    /// The floor of the learned window, in bytes.
+    pub window_min: u64,
+    /// Bytes of control messages waiting for a peer to read them; over that it is hung up on.
+    pub control_max: u32,
+    /// Chunks of one share in work at once.
+    pub active_chunks_max: u32,
+    /// Rehash jobs of one share at once.
+    pub rehashes_max: u32,
+    /// Encoded bytes of a manifest that is fetched.
+    pub manifest_max: u32,
+    /// Entries of a manifest that is fetched.
+    pub entries_max: u32,
+    /// From the proven channel to the open session.
+    pub handshake_timeout: Duration,
+    /// From a dial to the proven channel.
+    pub dial_timeout: Duration,
+    /// A second address of the same peer is tried after this time.
+    pub dial_stagger: Duration,
+    /// Silence after which a ping is sent.
+    pub ping_after: Duration,
+    /// Silence after which a connection is given up.
+    pub silence_max: Duration,
+    /// Open requests without a single byte of answer.
+    pub stall_max: Duration,
+    /// Something to send, and the peer takes none of it.
+    pub unread_max: Duration,
+    /// The first pause before a new dial; doubles, with jitter.
+    pub backoff_min: Duration,
+    /// The longest pause before a new dial.
+    pub backoff_max: Duration,
+    /// No peer was ever reached.
+    pub find_timeout: Duration,
+    /// The last peer was lost and none came back.
+    pub lost_timeout: Duration,
+    /// Between two synced checkpoints, if there is something to sync.
+    pub checkpoint_interval: Duration,
+    /// Between two progress events of a share.
+    pub progress_interval: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            conns_max: 64,
+            spans_max: 64,
+            spans_reserved: 16,
+            upload_spans_max: 6,
+            requests_max: 2048,
+            window_max: 16 << 20,
+            window_min: 1 << 20,
+            control_max: 256 << 10,
+            active_chunks_max: 256,
+            rehashes_max: 4,
+            manifest_max: 64 << 20,
+            entries_max: 4_000_000,
+            handshake_timeout: Duration::from_secs(10),
+            dial_timeout: Duration::from_secs(15),
+            dial_stagger: Duration::from_millis(250),
+            ping_after: Duration::from_secs(10),
+            silence_max: Duration::from_secs(35),
+            stall_max: Duration::from_secs(30),
+            unread_max: Duration::from_secs(60),
+            backoff_min: Duration::from_millis(250),
+            backoff_max: Duration::from_secs(15),
+            find_timeout: Duration::from_secs(60),
+            lost_timeout: Duration::from_secs(600),
+            checkpoint_interval: Duration::from_secs(5),
+            progress_interval: Duration::from_millis(100),
+        }
+    }
+}
+
+impl Config {
+    /// Bytes that the buffers of a node, its channels and its pumps hold at most. Manifests and tables of shares
+    /// come on top, in proportion to their entries and chunks; `channel` is what one channel and pump may hold.
+    pub fn memory_max(&self, channel: u64) -> u64 {
+        let request = 16;
+        let conn = BODY_MAX as u64
+            + u64::from(self.control_max)
+            + channel
+            + 2 * request * u64::from(self.requests_max);
+        u64::from(self.conns_max) * conn + u64::from(self.spans_max) * SPAN
+    }
+}

@@ -1,0 +1,205 @@
+//! What enters the core.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::candidate::Candidate;
+use crate::content::identity::Role;
+use crate::content::layers::Layers;
+use crate::content::manifest::Manifest;
+use crate::content::selection::Selection;
+use crate::job::Done;
+use crate::wire::Reason;
+use crate::{AccessSecret, ConnId, ContentId, NodeId, ShareId, UnixTime};
+
+/// What carries a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Path {
+    /// TCP to this remote address.
+    Tcp(SocketAddr),
+    /// A stream within a program: simulations and tests.
+    Memory,
+}
+
+/// How a connection was lost, as the driver saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LinkLoss {
+    /// The peer closed it properly.
+    Closed,
+    /// It ended without the closing word.
+    Cut,
+    /// The peer refused the connection, or nothing listens there.
+    Refused,
+    /// There is no way to the address, or the name is unknown.
+    Unreachable,
+    /// No answer in time.
+    TimedOut,
+    /// Bytes were changed on the way, or the peer does not speak the channel's protocol.
+    Damaged,
+    /// The peer proved another key than the one that was asked for.
+    WrongKey,
+    /// This machine could not: no descriptors, no memory.
+    Local,
+}
+
+/// A source of a share, as a ticket or the user names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerHint {
+    /// The key that it must prove; without one any key is accepted, then knowledge of the content is proven.
+    pub key: Option<NodeId>,
+    /// Where it may be.
+    pub addresses: Vec<Candidate>,
+}
+
+/// A share to be served.
+#[derive(Clone, Debug)]
+pub struct Share {
+    /// Its name within this node; the same as in an earlier `Announce`.
+    pub share: ShareId,
+    /// Its access secret.
+    pub secret: AccessSecret,
+    /// What it contains.
+    pub manifest: Arc<Manifest>,
+    /// The chunk hashes of its larger files.
+    pub layers: Arc<Layers>,
+}
+
+/// A share to be fetched.
+#[derive(Clone, Debug)]
+pub struct Fetch {
+    /// Its name within this node.
+    pub share: ShareId,
+    /// What is wanted.
+    pub content: ContentId,
+    /// Its access secret.
+    pub secret: AccessSecret,
+    /// Who may have it.
+    pub peers: Vec<PeerHint>,
+    /// The manifest, where a metadata file or an earlier run has it.
+    pub manifest: Option<Arc<Manifest>>,
+    /// Chunk hashes, where a metadata file has them.
+    pub layers: Option<Arc<Layers>>,
+}
+
+/// What the user wants.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Tells receivers that a share of this content is being prepared.
+    Announce {
+        /// Its name within this node.
+        share: ShareId,
+        /// What it will be.
+        content: ContentId,
+        /// Its access secret.
+        secret: AccessSecret,
+    },
+    /// How far the preparation is.
+    Preparing {
+        /// An announced share.
+        share: ShareId,
+        /// Bytes hashed.
+        done: u64,
+        /// Bytes in all.
+        total: u64,
+    },
+    /// Serves a share.
+    Share(Share),
+    /// Fetches a share, up to the offer.
+    Fetch(Fetch),
+    /// Accepts the offer: fetch these entries. The driver has prepared the storage.
+    Accept {
+        /// The offered share.
+        share: ShareId,
+        /// What is wanted of it.
+        selection: Selection,
+    },
+    /// Declines the offer.
+    Decline {
+        /// The offered share.
+        share: ShareId,
+        /// What the sender is told.
+        reason: Reason,
+    },
+    /// Names one more source.
+    AddPeer {
+        /// A fetched share.
+        share: ShareId,
+        /// The source.
+        peer: PeerHint,
+    },
+    /// Asks for nothing more until `Resume`.
+    Pause {
+        /// A fetched share.
+        share: ShareId,
+    },
+    /// Goes on.
+    Resume {
+        /// A paused share.
+        share: ShareId,
+    },
+    /// Dials at once whoever is waited for, and goes on after a storage error.
+    Retry {
+        /// A fetched share.
+        share: ShareId,
+    },
+    /// Ends a share, with a last checkpoint; `Event::Ended` follows.
+    End {
+        /// Any share.
+        share: ShareId,
+        /// What peers are told.
+        reason: Reason,
+    },
+}
+
+/// What enters the core.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// A dial succeeded or a peer came; the channel has proven both keys.
+    Connected {
+        /// The dialled connection, or a new one of the driver's (below 2^63).
+        conn: ConnId,
+        /// Our role: initiator if we dialled.
+        role: Role,
+        /// The key that we proved.
+        local: NodeId,
+        /// The key that the peer proved.
+        peer: NodeId,
+        /// What carries it.
+        path: Path,
+    },
+    /// Plaintext from the peer: any cut of its stream.
+    Received {
+        /// The connection.
+        conn: ConnId,
+        /// Borrowed for the call. At most `READ_MAX` bytes.
+        bytes: &'a [u8],
+    },
+    /// The channel took so many bytes of `sendable`.
+    Sent {
+        /// The connection.
+        conn: ConnId,
+        /// How many.
+        len: usize,
+    },
+    /// The connection is gone, dialled or proven. No input for it may follow.
+    Disconnected {
+        /// The connection.
+        conn: ConnId,
+        /// How.
+        why: LinkLoss,
+    },
+    /// A job is done.
+    Done(Done),
+    /// The user wants something.
+    Command(Command),
+    /// The civil time, for statements. Never sets a deadline.
+    Clock(UnixTime),
+    /// Time has come to look at the timers; always legal.
+    Timeout,
+}
+
+/// Bytes of one `Received` at most: what one record of the channel carries.
+pub const READ_MAX: usize = 16 * 1024;

@@ -1,0 +1,194 @@
+//! How shares end: placed, failed or told to; with the last claims written and every peer told.
+
+use alloc::vec::Vec;
+
+use super::fetch::{End, Stage};
+use super::{Node, Purpose};
+use crate::content::identity::{Nonce, ReceiptStatement, selection_digest};
+use crate::job::{Durability, Outcome, StorageError};
+use crate::output::{Event, Failure, Goodbye, Output, Refusal, Waiting};
+use crate::timers::Timer;
+use crate::wire::{Message, Reason, Receipt};
+use crate::{ConnId, ContentId, NodeId, ShareId};
+
+/// Free buffers that stay warm when no transfer runs.
+const SPANS_IDLE: usize = 4;
+
+/// The bytes that a receipt signs (PROTOCOL §5.9).
+pub(super) fn statement(
+    content: ContentId,
+    receipt: &Receipt,
+    receiver: NodeId,
+    sender: NodeId,
+    sender_nonce: Nonce,
+) -> Vec<u8> {
+    ReceiptStatement {
+        content,
+        selection: receipt.selection,
+        outcome: receipt.outcome,
+        receiver,
+        sender,
+        sender_nonce,
+        time: receipt.time,
+    }
+    .bytes()
+}
+
+impl Node {
+    /// Everything wanted is verified: the claims are written, then the files are placed.
+    pub(super) fn maybe_commit(&mut self, share: ShareId) {
+        let Some(fetch) = self.fetches.get_mut(&share) else { return };
+        let Stage::Running(manifest, transfer) = &fetch.stage else { return };
+        let idle = fetch.lands == 0 && fetch.checkpoints.written == 0 && fetch.checkpoints.synced == 0;
+        if !transfer.is_complete() || transfer.is_rechecking() || !idle {
+            return;
+        }
+        let progress = transfer.progress;
+        fetch.stage = Stage::Committing(alloc::sync::Arc::clone(manifest));
+        self.timers.cancel(Timer::Checkpoint(share));
+        self.timers.cancel(Timer::Dial(share));
+        self.timers.cancel(Timer::GiveUp(share));
+        self.event(Event::Progress { share, progress });
+        self.event(Event::Waiting { share, why: Waiting::Placing });
+        self.drop_dials(share);
+        let job = self.jobs.commit(share);
+        self.outputs.push_back(Output::Job(job));
+    }
+
+    pub(super) fn commit_done(&mut self, share: ShareId, result: Result<Outcome, StorageError>) {
+        let Some(fetch) = self.fetches.get_mut(&share) else { return };
+        if !matches!(fetch.stage, Stage::Committing(_)) {
+            self.maybe_ended(share);
+            return;
+        }
+        let outcome = match result {
+            Ok(outcome) => outcome,
+            Err(error) => return self.fail(share, Failure::Storage(error)),
+        };
+        fetch.stage = Stage::Placed;
+        let receipt = Receipt {
+            selection: selection_digest(&fetch.selection),
+            outcome,
+            time: self.unix_time(),
+            signature: [[0; 32]; 2],
+        };
+        self.event(Event::Completed { share, outcome });
+        for id in self.conns_of(share) {
+            if self.download(id).is_some() {
+                self.sign_receipt(share, id, receipt);
+            } else {
+                self.dismiss(id, Reason::Done);
+            }
+        }
+        self.maybe_ended(share);
+    }
+
+    pub(super) fn sign_done(&mut self, share: ShareId, id: ConnId, receipt: Receipt) {
+        self.with_session(id, |session| session.send(&Message::Receipt(receipt)));
+        self.dismiss(id, Reason::Done);
+        self.maybe_ended(share);
+    }
+
+    /// A fetch ends without its files.
+    pub(super) fn fail(&mut self, share: ShareId, why: Failure) {
+        let reason = match why {
+            Failure::BadOffer(_) | Failure::OfferTooLarge(_) => Reason::Refused,
+            Failure::Storage(_) => Reason::Storage,
+            Failure::SourceChanged(_) => Reason::SourceChanged,
+            Failure::SourceUnreadable(_) => Reason::SourceUnreadable,
+            Failure::Integrity(_) => Reason::Misbehaved,
+            Failure::Version => Reason::Version,
+            Failure::NotFound(_) | Failure::NoSuchShare | Failure::LinkLost(_) | Failure::SenderLeft(_) => {
+                Reason::Leaving
+            }
+        };
+        self.wind_down(share, End::Failed(why), reason);
+    }
+
+    pub(super) fn end(&mut self, share: ShareId, reason: Reason) {
+        if self.serving.contains_key(&share) {
+            self.unserve(share, reason);
+        } else if self.fetches.contains_key(&share) {
+            self.wind_down(share, End::Told, reason);
+        } else {
+            self.refuse(share, Refusal::UnknownShare);
+        }
+    }
+
+    fn wind_down(&mut self, share: ShareId, end: End, reason: Reason) {
+        let Some(fetch) = self.fetches.get_mut(&share) else { return };
+        let stage = core::mem::replace(&mut fetch.stage, Stage::Ended);
+        fetch.stage = match stage {
+            Stage::Running(manifest, transfer) => Stage::Ending(Some((manifest, transfer)), end),
+            Stage::Seeking
+            | Stage::Manifest(..)
+            | Stage::Offered(_)
+            | Stage::Opening(_)
+            | Stage::Committing(_) => Stage::Ending(None, end),
+            // The first cause counts, and what is placed is placed.
+            ended @ (Stage::Placed | Stage::Ending(..) | Stage::Ended) => ended,
+        };
+        for timer in
+            [Timer::Dial(share), Timer::GiveUp(share), Timer::Checkpoint(share), Timer::Progress(share)]
+        {
+            self.timers.cancel(timer);
+        }
+        self.drop_dials(share);
+        for id in self.conns_of(share) {
+            self.dismiss(id, reason);
+        }
+        self.maybe_ended(share);
+    }
+
+    fn drop_dials(&mut self, share: ShareId) {
+        let Some(fetch) = self.fetches.get(&share) else { return };
+        for conn in fetch.targets.dials() {
+            if self.dials.remove(&conn).is_some() {
+                self.outputs.push_back(Output::Hangup { conn, why: Goodbye::Said(Reason::Replaced) });
+            }
+        }
+    }
+
+    fn tell_end(&mut self, share: ShareId, end: End) {
+        if let End::Failed(why) = end {
+            self.event(Event::Failed { share, why });
+        }
+    }
+
+    /// A share that ends writes its last claims, lets its connections close, and is forgotten.
+    pub(super) fn maybe_ended(&mut self, share: ShareId) {
+        if let Some(fetch) = self.fetches.get_mut(&share) {
+            let idle = fetch.lands == 0 && fetch.checkpoints.written == 0 && fetch.checkpoints.synced == 0;
+            match &mut fetch.stage {
+                Stage::Ending(running, end) if idle => {
+                    let end = *end;
+                    let broken = matches!(end, End::Failed(Failure::Storage(_)));
+                    let running = running.take().filter(|_| !broken);
+                    if let Some((_, mut transfer)) = running
+                        && (transfer.has_claims() || fetch.checkpoints.unsynced_bytes > 0)
+                    {
+                        // Claims and sync in one: the state that is left can be trusted after a power cut.
+                        fetch.checkpoints.synced += 1;
+                        fetch.checkpoints.unsynced_bytes = 0;
+                        let job = self.jobs.checkpoint(share, transfer.take_claims(), Durability::Synced);
+                        self.outputs.push_back(Output::Job(job));
+                        return;
+                    }
+                    fetch.stage = Stage::Ended;
+                    self.tell_end(share, end);
+                }
+                Stage::Placed | Stage::Ended => {}
+                _ => return,
+            }
+        }
+        let of = |purpose: &Purpose| purpose.share() == Some(share);
+        if self.serving.contains_key(&share) || self.conns.values().any(|conn| of(&conn.purpose)) {
+            return;
+        }
+        if self.fetches.remove(&share).is_some() || self.unserved.remove(&share) {
+            self.timers.cancel(Timer::Progress(share));
+            self.pool.trim(SPANS_IDLE);
+            self.event(Event::Ended { share });
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! The root: routes inputs to sessions and shares, keeps the limits, hands out jobs. PROTOCOL §5.
+
+mod ending;
+mod fetch;
+mod flow;
+mod jobs;
+mod peers;
+mod serve;
+#[cfg(test)]
+mod tests;
+
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::vec::Vec;
+
+use crate::config::Config;
+use crate::content::geometry::SPAN;
+use crate::input::{Command, Input};
+use crate::output::{Event, Output, Refusal};
+use crate::pool::Pool;
+use crate::rng::Rng;
+use crate::session::Session;
+use crate::swarm::download::Download;
+use crate::swarm::upload::Upload;
+use crate::timers::{Timer, Timers};
+use crate::{ConnId, DiscoveryKey, Now, ShareId, UnixTime};
+
+use fetch::Fetching;
+use jobs::Jobs;
+use serve::Serving;
+
+/// What a connection is for.
+#[derive(Debug)]
+enum Purpose {
+    /// No share is agreed on; an initiator's will be this one.
+    Strange(Option<ShareId>),
+    /// The peer fetches from us.
+    Uploads(ShareId, Upload),
+    /// We fetch from the peer.
+    Downloads(ShareId, Download),
+    /// Hung up: only what is sendable still goes out.
+    Leaving(Option<ShareId>),
+}
+
+/// Whether the driver may deliver received bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reading {
+    Open,
+    Paused,
+}
+
+#[derive(Debug)]
+struct Conn {
+    session: Session,
+    purpose: Purpose,
+    reading: Reading,
+}
+
+impl Purpose {
+    const fn share(&self) -> Option<ShareId> {
+        match self {
+            Self::Strange(share) | Self::Leaving(share) => *share,
+            Self::Uploads(share, _) | Self::Downloads(share, _) => Some(*share),
+        }
+    }
+}
+
+/// A peer of the protocol: all of its connections and shares. See the crate's page for how to drive it.
+#[derive(Debug)]
+pub struct Node {
+    config: Config,
+    nonces: Rng,
+    jitter: Rng,
+    now: Now,
+    clock: (Now, UnixTime),
+    conns: BTreeMap<ConnId, Conn>,
+    dials: BTreeMap<ConnId, ShareId>,
+    serving: BTreeMap<ShareId, Serving>,
+    /// Served shares that end, until their last connection is closed.
+    unserved: BTreeSet<ShareId>,
+    fetches: BTreeMap<ShareId, Fetching>,
+    discoveries: BTreeMap<DiscoveryKey, ShareId>,
+    jobs: Jobs,
+    pool: Pool,
+    /// Uploads that found no free buffer.
+    starving: BTreeSet<ConnId>,
+    timers: Timers,
+    next_dial: u64,
+    outputs: VecDeque<Output>,
+}
+
+/// Connections that the core dials have this bit; those of the driver have not.
+const DIALLED: u64 = 1 << 63;
+
+impl Node {
+    /// A node without shares. Equal arguments and inputs give equal outputs.
+    pub fn new(config: Config, seed: [u8; 32], now: Now) -> Self {
+        let rng = Rng::new(seed);
+        Self {
+            pool: Pool::new(config.spans_max as usize),
+            config,
+            nonces: rng.child("nonces"),
+            jitter: rng.child("jitter"),
+            now,
+            clock: (now, UnixTime::default()),
+            conns: BTreeMap::new(),
+            dials: BTreeMap::new(),
+            serving: BTreeMap::new(),
+            unserved: BTreeSet::new(),
+            fetches: BTreeMap::new(),
+            discoveries: BTreeMap::new(),
+            jobs: Jobs::default(),
+            starving: BTreeSet::new(),
+            timers: Timers::default(),
+            next_dial: DIALLED,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Takes one input. The only mutation; infallible: faults of peers become hang-ups, of users refusals.
+    ///
+    /// Afterwards call [`poll`](Self::poll) until `None`. Inputs for connections that are gone are ignored.
+    ///
+    /// # Panics
+    /// If outputs of the last input were not polled, or if time goes backwards: faults of the driver.
+    pub fn handle(&mut self, now: Now, input: Input<'_>) {
+        assert!(self.outputs.is_empty(), "poll until None after every handle");
+        assert!(now >= self.now, "the driver's clock is monotonic");
+        self.now = now;
+        match input {
+            Input::Connected { conn, role, local, peer, path } => {
+                self.connected(conn, crate::session::Ends { role, local, peer, path });
+            }
+            Input::Received { conn, bytes } => self.received(conn, bytes),
+            Input::Sent { conn, len } => self.sent(conn, len),
+            Input::Disconnected { conn, why } => self.disconnected(conn, why),
+            Input::Done(done) => self.done(done),
+            Input::Command(command) => self.command(command),
+            Input::Clock(time) => self.clock = (now, time),
+            Input::Timeout => {}
+        }
+        while let Some(timer) = self.timers.expire(now) {
+            self.expired(timer);
+        }
+        self.feed_starving();
+        self.relieve_pressure();
+    }
+
+    /// The next output; `None` when there is no more until the next `handle`.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// Runs of bytes that the channel of this connection may take, in order, `max` bytes at most together.
+    /// Answer with [`Input::Sent`] for what it took.
+    pub fn sendable(&self, conn: ConnId, max: usize) -> Vec<&[u8]> {
+        self.conns.get(&conn).map(|conn| conn.session.outbox.sendable(max)).unwrap_or_default()
+    }
+
+    /// When to come back with [`Input::Timeout`] at the latest, and why.
+    pub fn wake(&self) -> Option<(Now, Timer)> {
+        self.timers.next()
+    }
+
+    /// Bytes that connections and buffers hold now; at most [`Config::memory_max`] less what channels hold.
+    pub fn memory(&self) -> u64 {
+        let conns: usize = self.conns.values().map(|conn| conn.session.memory()).sum();
+        conns as u64 + self.pool.taken() as u64 * SPAN
+    }
+
+    /// Jobs that are not answered yet.
+    pub fn jobs_open(&self) -> usize {
+        self.jobs.open()
+    }
+
+    fn command(&mut self, command: Command) {
+        match command {
+            Command::Announce { share, content, secret } => self.announce(share, content, secret),
+            Command::Preparing { share, done, total } => self.preparing(share, done, total),
+            Command::Share(spec) => self.share(spec),
+            Command::Fetch(spec) => self.fetch(spec),
+            Command::Accept { share, selection } => self.accept(share, selection),
+            Command::Decline { share, reason } => self.decline(share, reason),
+            Command::AddPeer { share, peer } => self.add_peer(share, peer),
+            Command::Pause { share } => self.pause(share),
+            Command::Resume { share } => self.resume(share),
+            Command::Retry { share } => self.retry(share),
+            Command::End { share, reason } => self.end(share, reason),
+        }
+    }
+
+    fn expired(&mut self, timer: Timer) {
+        match timer {
+            Timer::Handshake(conn) => self.handshake_expired(conn),
+            Timer::Liveness(conn) => self.look_at(conn),
+            Timer::Dial(share) => self.dial_due(share),
+            Timer::Checkpoint(share) => self.checkpoint_due(share),
+            Timer::Progress(share) => self.tell_progress(share),
+            Timer::GiveUp(share) => self.give_up(share),
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    fn refuse(&mut self, share: ShareId, why: Refusal) {
+        self.event(Event::Refused { share, why });
+    }
+
+    fn unix_time(&self) -> UnixTime {
+        UnixTime(self.clock.1.0 + self.now.since(self.clock.0).as_secs())
+    }
+
+    /// Changes a session, and tells the driver if it has something to send now and had nothing before.
+    fn with_session<T>(&mut self, id: ConnId, change: impl FnOnce(&mut Session) -> T) -> Option<T> {
+        let conn = self.conns.get_mut(&id)?;
+        let was_empty = conn.session.outbox.is_empty();
+        let result = change(&mut conn.session);
+        if was_empty && !conn.session.outbox.is_empty() {
+            self.outputs.push_back(Output::Flush { conn: id });
+        }
+        Some(result)
+    }
+
+    /// The connections of a share, hung up ones left out.
+    fn conns_of(&self, share: ShareId) -> Vec<ConnId> {
+        let of = |conn: &Conn| match &conn.purpose {
+            Purpose::Uploads(of, _) | Purpose::Downloads(of, _) => *of == share,
+            Purpose::Strange(of) => *of == Some(share),
+            Purpose::Leaving(_) => false,
+        };
+        self.conns.iter().filter(|(_, conn)| of(conn)).map(|(id, _)| *id).collect()
+    }
+}

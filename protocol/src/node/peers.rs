@@ -1,0 +1,254 @@
+//! Connections from proven channel to goodbye.
+
+use core::time::Duration;
+
+use super::{Conn, Node, Purpose, Reading};
+use crate::content::identity::{Nonce, Role};
+use crate::input::LinkLoss;
+use crate::output::{Event, Fault, Goodbye, Output, PeerGone};
+use crate::session::{Ends, Incoming, Liveness, Session};
+use crate::swarm::download::Download;
+use crate::swarm::upload::Upload;
+use crate::timers::Timer;
+use crate::wire::{Message, Prove, Reason};
+use crate::{ConnId, NodeId, ShareId};
+
+/// A connection is looked at as often as this, so that stalls are seen in time.
+const LOOK: Duration = Duration::from_secs(5);
+
+impl Node {
+    pub(super) fn connected(&mut self, id: ConnId, ends: Ends) {
+        let share = match ends.role {
+            Role::Responder => None,
+            Role::Initiator => match self.dials.remove(&id) {
+                Some(share) if self.welcome_dialled(share, id) => Some(share),
+                _ => {
+                    self.outputs.push_back(Output::Hangup { conn: id, why: Goodbye::Said(Reason::Replaced) });
+                    return;
+                }
+            },
+        };
+        let wanted = share.and_then(|share| self.fetches.get(&share)).map(|fetch| fetch.key);
+        let session = Session::new(ends, wanted, Nonce(self.nonces.bytes32()), self.now);
+        self.conns.insert(id, Conn { session, purpose: Purpose::Strange(share), reading: Reading::Open });
+        self.timers.set(Timer::Handshake(id), self.now + self.config.handshake_timeout);
+        self.outputs.push_back(Output::Flush { conn: id });
+        if self.conns.len() > self.config.conns_max as usize {
+            self.dismiss(id, Reason::Busy);
+        }
+    }
+
+    pub(super) fn received(&mut self, id: ConnId, bytes: &[u8]) {
+        let mut rest = bytes;
+        loop {
+            let Some(next) = self.with_session_now(id, |session, now| session.receive(now, &mut rest)) else {
+                return;
+            };
+            let outcome = match next {
+                Ok(None) => break,
+                Ok(Some(incoming)) => self.route(id, incoming),
+                Err(fault) => Err(fault),
+            };
+            if let Err(fault) = outcome {
+                self.misbehaved(id, fault);
+                break;
+            }
+        }
+        if self.conns.get(&id).is_some_and(|conn| {
+            conn.session.outbox.control_waiting() > self.config.control_max as usize
+                && !conn.session.is_closing()
+        }) {
+            self.misbehaved(id, Fault::Flood);
+        }
+    }
+
+    fn with_session_now<T>(
+        &mut self,
+        id: ConnId,
+        change: impl FnOnce(&mut Session, crate::Now) -> T,
+    ) -> Option<T> {
+        let now = self.now;
+        self.with_session(id, |session| change(session, now))
+    }
+
+    fn route(&mut self, id: ConnId, incoming: Incoming<'_>) -> Result<(), Fault> {
+        match incoming {
+            Incoming::Asked(prove) => {
+                self.asked(id, prove);
+                Ok(())
+            }
+            Incoming::Opened => {
+                self.opened(id);
+                Ok(())
+            }
+            Incoming::Farewell(reason) => {
+                self.farewelled(id, reason);
+                Ok(())
+            }
+            Incoming::Message(message) => match self.conns.get(&id).map(|conn| &conn.purpose) {
+                Some(Purpose::Uploads(share, _)) => self.serve_message(*share, id, message),
+                Some(Purpose::Downloads(share, _)) => self.fetch_message(*share, id, message),
+                Some(Purpose::Strange(_) | Purpose::Leaving(_)) | None => Err(Fault::OutOfTurn),
+            },
+            Incoming::Blocks(head) => self.blocks_begin(id, head),
+            Incoming::Payload(run) => self.payload(id, run),
+        }
+    }
+
+    /// An initiator names a share. Unknown shares and wrong proofs look alike to it.
+    fn asked(&mut self, id: ConnId, prove: Prove) {
+        let known = self.discoveries.get(&prove.discovery).copied();
+        let found = known.and_then(|share| Some((share, self.serving.get(&share)?.key)));
+        let proven =
+            found.filter(|(_, key)| self.conns.get(&id).is_some_and(|conn| conn.session.proves(&prove, key)));
+        let Some((share, key)) = proven else {
+            self.dismiss(id, Reason::NoSuchShare);
+            return;
+        };
+        self.with_session(id, |session| session.admit(&key));
+        self.up(id, share, Purpose::Uploads(share, Upload::default()));
+        self.greet_receiver(share, id);
+    }
+
+    fn opened(&mut self, id: ConnId) {
+        let Some(share) = self.conns.get(&id).and_then(|conn| conn.purpose.share()) else { return };
+        let download = Download::new(&self.config, self.now);
+        self.up(id, share, Purpose::Downloads(share, download));
+        self.source_up(share, id);
+    }
+
+    fn up(&mut self, id: ConnId, share: ShareId, purpose: Purpose) {
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        conn.purpose = purpose;
+        let (peer, role, path) = (conn.session.peer, conn.session.role, conn.session.path);
+        self.timers.cancel(Timer::Handshake(id));
+        self.timers.set(Timer::Liveness(id), self.now + LOOK.min(self.config.ping_after));
+        self.event(Event::PeerUp { share, conn: id, peer, role, path });
+    }
+
+    fn farewelled(&mut self, id: ConnId, reason: Reason) {
+        self.leave(id, PeerGone::Said(reason), Goodbye::Heard(reason));
+    }
+
+    /// Says goodbye with this reason.
+    pub(super) fn dismiss(&mut self, id: ConnId, reason: Reason) {
+        self.with_session(id, |session| session.farewell(reason));
+        self.leave(id, PeerGone::Dismissed(reason), Goodbye::Said(reason));
+    }
+
+    /// Hangs up on a peer that broke the protocol.
+    pub(super) fn misbehaved(&mut self, id: ConnId, fault: Fault) {
+        self.with_session(id, |session| session.farewell(Reason::Misbehaved));
+        self.leave(id, PeerGone::Misbehaved(fault), Goodbye::Misbehaved(fault));
+    }
+
+    /// The connection serves nothing any more; what it has to say still goes out.
+    fn leave(&mut self, id: ConnId, gone: PeerGone, why: Goodbye) {
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        if matches!(conn.purpose, Purpose::Leaving(_)) {
+            return;
+        }
+        let (peer, share) = (conn.session.peer, conn.purpose.share());
+        let purpose = core::mem::replace(&mut conn.purpose, Purpose::Leaving(share));
+        if conn.reading == Reading::Paused {
+            conn.reading = Reading::Open;
+            self.outputs.push_back(Output::Resume { conn: id });
+        }
+        self.outputs.push_back(Output::Hangup { conn: id, why });
+        self.timers.cancel(Timer::Handshake(id));
+        self.timers.cancel(Timer::Liveness(id));
+        self.retired(id, purpose, peer, gone);
+    }
+
+    /// Takes a purpose apart: what was on its way is asked of others.
+    fn retired(&mut self, id: ConnId, purpose: Purpose, peer: NodeId, gone: PeerGone) {
+        self.starving.remove(&id);
+        let share = match purpose {
+            Purpose::Leaving(_) | Purpose::Strange(None) => return,
+            Purpose::Strange(Some(share)) => {
+                self.source_gone(share, id, gone);
+                return;
+            }
+            Purpose::Uploads(share, upload) => {
+                self.tell_upload(share, id, &upload);
+                share
+            }
+            Purpose::Downloads(share, download) => {
+                self.reclaim(share, id, download);
+                self.source_gone(share, id, gone);
+                share
+            }
+        };
+        self.event(Event::PeerDown { share, conn: id, peer, why: gone });
+    }
+
+    pub(super) fn disconnected(&mut self, id: ConnId, why: LinkLoss) {
+        if let Some(share) = self.dials.remove(&id) {
+            self.source_gone(share, id, PeerGone::Lost(why));
+            return;
+        }
+        let Some(mut conn) = self.conns.remove(&id) else { return };
+        self.timers.cancel(Timer::Handshake(id));
+        self.timers.cancel(Timer::Liveness(id));
+        for buf in conn.session.outbox.clear() {
+            self.pool.put(buf);
+        }
+        let share = conn.purpose.share();
+        self.retired(id, conn.purpose, conn.session.peer, PeerGone::Lost(why));
+        if let Some(share) = share {
+            self.maybe_ended(share);
+        }
+    }
+
+    pub(super) fn sent(&mut self, id: ConnId, len: usize) {
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        let before = conn.session.outbox.payload_sent();
+        for buf in conn.session.sent(self.now, len) {
+            self.pool.put(buf);
+        }
+        let payload = conn.session.outbox.payload_sent() - before;
+        if let Purpose::Uploads(share, upload) = &mut conn.purpose {
+            let share = *share;
+            upload.bytes += payload;
+            if payload > 0 {
+                self.timers.arm(Timer::Progress(share), self.now + self.config.progress_interval);
+            }
+            self.feed_upload(id);
+        }
+    }
+
+    pub(super) fn handshake_expired(&mut self, id: ConnId) {
+        self.dismiss(id, Reason::TooSlow);
+    }
+
+    /// Looks whether a peer still lives, reads, and answers.
+    pub(super) fn look_at(&mut self, id: ConnId) {
+        let (now, config) = (self.now, self.config.clone());
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        let mut stalled = false;
+        if conn.reading == Reading::Paused {
+            conn.session.unpaused(now);
+        }
+        if let Purpose::Downloads(_, download) = &mut conn.purpose {
+            if conn.reading == Reading::Paused {
+                download.unpaused(now);
+            }
+            stalled = download.stalled_since().is_some_and(|since| now.since(since) >= config.stall_max);
+        }
+        let liveness = conn.session.look(now, &config);
+        let next = match liveness {
+            Liveness::Dead | Liveness::Unread => None,
+            Liveness::Fine(_) | Liveness::Ping(_) if stalled => None,
+            Liveness::Fine(at) => Some(at),
+            Liveness::Ping(at) => {
+                let word = now.as_nanos();
+                self.with_session(id, |session| session.send(&Message::Ping(word)));
+                Some(at)
+            }
+        };
+        match next {
+            Some(at) => self.timers.set(Timer::Liveness(id), at.min(now + LOOK)),
+            None => self.dismiss(id, Reason::TooSlow),
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! One share: what is there, what is asked of whom, who is dialled. Knows nothing of sessions and of the door.
+
+pub(crate) mod download;
+pub(crate) mod hashes;
+pub(crate) mod offer;
+pub(crate) mod targets;
+#[cfg(test)]
+mod tests;
+pub(crate) mod transfer;
+pub(crate) mod upload;

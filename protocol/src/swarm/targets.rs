@@ -1,0 +1,221 @@
+//! The sources of a fetch: which address is dialled when, and how long a lost one is left alone.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::candidate::Candidate;
+use crate::config::Config;
+use crate::input::{LinkLoss, PeerHint};
+use crate::rng::Rng;
+use crate::{ConnId, NodeId, Now};
+
+#[derive(Debug)]
+enum State {
+    /// Dial the address `next` at `at`; earlier ones may still be under way.
+    Dialing {
+        next: usize,
+        at: Now,
+    },
+    Up(ConnId),
+    Waiting {
+        until: Now,
+    },
+    /// It will never serve us.
+    Dead,
+}
+
+#[derive(Debug)]
+struct Target {
+    key: Option<NodeId>,
+    addresses: Vec<Candidate>,
+    state: State,
+    /// Dials under way, and when each is given up.
+    dials: BTreeMap<ConnId, Now>,
+    attempts: u32,
+    last_loss: LinkLoss,
+}
+
+/// A dial that is due.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Due {
+    pub(crate) to: Candidate,
+    pub(crate) key: Option<NodeId>,
+}
+
+/// How a target is left after a loss.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Other addresses are still tried.
+    Dialing,
+    /// It is left alone until then.
+    Waiting { until: Now, why: LinkLoss, attempts: u32 },
+    /// Not one of ours.
+    Unknown,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Targets {
+    targets: Vec<Target>,
+}
+
+/// Sources of one share at most.
+const TARGETS_MAX: usize = 64;
+
+impl Targets {
+    pub(crate) fn add(&mut self, hint: PeerHint, now: Now) {
+        if self.targets.len() >= TARGETS_MAX || hint.addresses.is_empty() {
+            return;
+        }
+        if self.targets.iter().any(|known| known.key == hint.key && known.addresses == hint.addresses) {
+            return;
+        }
+        self.targets.push(Target {
+            key: hint.key,
+            addresses: hint.addresses,
+            state: State::Dialing { next: 0, at: now },
+            dials: BTreeMap::new(),
+            attempts: 0,
+            last_loss: LinkLoss::TimedOut,
+        });
+    }
+
+    /// When something is due.
+    pub(crate) fn wake(&self) -> Option<Now> {
+        self.targets.iter().filter_map(Target::wake).min()
+    }
+
+    /// The next dial that is due, to be answered with `dialled`.
+    pub(crate) fn due(&mut self, now: Now) -> Option<(usize, Due)> {
+        for (index, target) in self.targets.iter_mut().enumerate() {
+            if let State::Waiting { until } = target.state
+                && until <= now
+            {
+                target.state = State::Dialing { next: 0, at: now };
+            }
+            if let State::Dialing { next, at } = target.state
+                && at <= now
+                && let Some(to) = target.addresses.get(next)
+            {
+                return Some((index, Due { to: to.clone(), key: target.key }));
+            }
+        }
+        None
+    }
+
+    /// The due dial of this target has this connection.
+    pub(crate) fn dialled(&mut self, index: usize, conn: ConnId, now: Now, config: &Config) {
+        let Some(target) = self.targets.get_mut(index) else { return };
+        if let State::Dialing { next, .. } = target.state {
+            target.dials.insert(conn, now + config.dial_timeout);
+            target.state = State::Dialing { next: next + 1, at: now + config.dial_stagger };
+        }
+    }
+
+    /// Dials that have taken too long.
+    pub(crate) fn expired(&self, now: Now) -> Vec<ConnId> {
+        let dials = self.targets.iter().flat_map(|target| target.dials.iter());
+        dials.filter(|(_, until)| **until <= now).map(|(conn, _)| *conn).collect()
+    }
+
+    /// A dial reached its peer. Returns the dials that are no longer needed; `Err` if the peer is there already.
+    pub(crate) fn connected(&mut self, conn: ConnId) -> Result<Vec<ConnId>, ()> {
+        let Some(target) = self.targets.iter_mut().find(|target| target.dials.contains_key(&conn)) else {
+            return Ok(Vec::new());
+        };
+        target.dials.remove(&conn);
+        if matches!(target.state, State::Up(_)) {
+            return Err(());
+        }
+        target.state = State::Up(conn);
+        Ok(core::mem::take(&mut target.dials).into_keys().collect())
+    }
+
+    /// The peer proved that it knows the share: the next loss begins with a short pause again.
+    pub(crate) fn proved(&mut self, conn: ConnId) {
+        if let Some(target) = self.up(conn) {
+            target.attempts = 0;
+        }
+    }
+
+    /// The peer will never serve us.
+    pub(crate) fn bury(&mut self, conn: ConnId) {
+        if let Some(target) = self.up(conn) {
+            target.state = State::Dead;
+        }
+    }
+
+    /// A dial or a connection is gone.
+    pub(crate) fn lost(
+        &mut self,
+        conn: ConnId,
+        why: LinkLoss,
+        now: Now,
+        rng: &mut Rng,
+        config: &Config,
+    ) -> Next {
+        let known = |target: &&mut Target| {
+            target.dials.contains_key(&conn) || matches!(target.state, State::Up(up) if up == conn)
+        };
+        let Some(target) = self.targets.iter_mut().find(known) else { return Next::Unknown };
+        target.dials.remove(&conn);
+        target.last_loss = why;
+        match target.state {
+            State::Dialing { next, .. } if next < target.addresses.len() => {
+                // The next address need not wait its turn.
+                target.state = State::Dialing { next, at: now };
+                return Next::Dialing;
+            }
+            State::Dialing { .. } if !target.dials.is_empty() => return Next::Dialing,
+            State::Dead | State::Waiting { .. } => return Next::Unknown,
+            State::Up(up) if up != conn => return Next::Unknown,
+            State::Dialing { .. } | State::Up(_) => {}
+        }
+        let until = now + backoff(target.attempts, rng, config);
+        target.attempts += 1;
+        target.state = State::Waiting { until };
+        Next::Waiting { until, why, attempts: target.attempts }
+    }
+
+    /// Dials at once whoever is waited for.
+    pub(crate) fn hurry(&mut self, now: Now) {
+        for target in &mut self.targets {
+            if matches!(target.state, State::Waiting { .. }) {
+                target.state = State::Dialing { next: 0, at: now };
+                target.attempts = 0;
+            }
+        }
+    }
+
+    /// Whether nobody is left who could ever serve us.
+    pub(crate) fn all_dead(&self) -> bool {
+        self.targets.iter().all(|target| matches!(target.state, State::Dead))
+    }
+
+    /// All dials and connections of this fetch's own.
+    pub(crate) fn dials(&self) -> Vec<ConnId> {
+        self.targets.iter().flat_map(|target| target.dials.keys().copied()).collect()
+    }
+
+    fn up(&mut self, conn: ConnId) -> Option<&mut Target> {
+        self.targets.iter_mut().find(|target| matches!(target.state, State::Up(up) if up == conn))
+    }
+}
+
+impl Target {
+    fn wake(&self) -> Option<Now> {
+        let turn = match self.state {
+            State::Dialing { next, at } => (next < self.addresses.len()).then_some(at),
+            State::Waiting { until } => Some(until),
+            State::Up(_) | State::Dead => None,
+        };
+        turn.into_iter().chain(self.dials.values().copied()).min()
+    }
+}
+
+/// Doubles from the shortest to the longest pause; half of it is random, so that many receivers do not dial as one.
+fn backoff(attempts: u32, rng: &mut Rng, config: &Config) -> Duration {
+    let full = config.backoff_min.saturating_mul(1 << attempts.min(16)).min(config.backoff_max);
+    let half = full / 2;
+    half + Duration::from_nanos(rng.below(u64::try_from(half.as_nanos()).unwrap_or(u64::MAX)))
+}

@@ -1,0 +1,83 @@
+//! What one peer asks of us, in the order in which it asked.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use super::download::EXTENTS_MAX;
+use crate::BlobId;
+use crate::config::Config;
+use crate::content::geometry::{BLOCK, SPAN, SPAN_BLOCKS, Shape};
+use crate::content::manifest::Manifest;
+use crate::output::Fault;
+use crate::wire::BlockRun;
+
+#[derive(Debug, Default)]
+pub(crate) struct Upload {
+    queue: VecDeque<BlockRun>,
+    /// `Read` jobs on their way.
+    pub(crate) reads: u32,
+    /// Payload bytes handed to the channel, and how many of them the user was told of.
+    pub(crate) bytes: u64,
+    pub(crate) told: u64,
+    /// Looks at our own disk on the peer's word that are on their way.
+    pub(crate) rehashes: u32,
+}
+
+/// Bytes of a run; `None` unless it lies in one span of the blob.
+pub(crate) fn run_len(shape: &Shape, run: BlockRun) -> Option<u32> {
+    let fits = run.count >= 1 && run.block % SPAN_BLOCKS + run.count <= SPAN_BLOCKS;
+    let end = u64::from(run.block) + u64::from(run.count);
+    if !fits || end > shape.blocks() {
+        return None;
+    }
+    let start = u64::from(run.block) * BLOCK;
+    // At most a span.
+    Some(((end * BLOCK).min(shape.size) - start) as u32)
+}
+
+/// The shape of a blob of a share.
+pub(crate) fn shape_of(manifest: &Manifest, blob: BlobId) -> Option<Shape> {
+    match blob.entry() {
+        None => Some(manifest.identity().shape()),
+        Some(entry) => manifest.shape(entry),
+    }
+}
+
+impl Upload {
+    pub(crate) fn ask(&mut self, run: BlockRun, manifest: &Manifest, config: &Config) -> Result<(), Fault> {
+        let shape = shape_of(manifest, BlobId(run.blob)).ok_or(Fault::BadRequest)?;
+        run_len(&shape, run).ok_or(Fault::BadRequest)?;
+        if self.queue.len() >= config.requests_max as usize {
+            return Err(Fault::Flood);
+        }
+        self.queue.push_back(run);
+        Ok(())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// The next requests that one buffer can answer: runs of files, or one run of the manifest.
+    pub(crate) fn next(&mut self, manifest: &Manifest) -> Vec<(BlockRun, u32)> {
+        let (mut runs, mut room) = (Vec::new(), SPAN as u32);
+        while let Some(run) = self.queue.front().copied() {
+            let Some(len) = shape_of(manifest, BlobId(run.blob)).and_then(|shape| run_len(&shape, run))
+            else {
+                self.queue.pop_front();
+                continue;
+            };
+            let alone = run.blob == BlobId::MANIFEST.0;
+            if len > room || runs.len() >= EXTENTS_MAX || (alone && !runs.is_empty()) {
+                break;
+            }
+            self.queue.pop_front();
+            room -= len;
+            runs.push((run, len));
+            if alone {
+                break;
+            }
+        }
+        runs
+    }
+}

@@ -1,0 +1,128 @@
+//! A stream of bytes, cut anywhere, to messages and payload.
+
+use alloc::vec::Vec;
+
+use super::frame::{BLOCKS_BODY_MAX, BLOCKS_HEAD, BODY_MAX, BlocksHead, DecodeError, HEADER};
+use super::message::{Message, tag};
+
+/// What the decoder found next.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Item<'a> {
+    /// A whole control message.
+    Message(Message),
+    /// A `blocks` frame begins; its payload follows in `Payload` items.
+    Blocks(BlocksHead),
+    /// The next bytes of the payload: never empty, borrowed from the input.
+    Payload(&'a [u8]),
+}
+
+#[derive(Debug)]
+enum State {
+    Header,
+    Body { tag: u16, len: usize },
+    BlocksHead { len: usize },
+    Payload { left: usize },
+    Skip { left: usize },
+}
+
+/// Holds at most a header or one control body; payload passes through. After an error it must not be used.
+#[derive(Debug)]
+pub struct Decoder {
+    state: State,
+    held: Vec<u8>,
+}
+
+impl Default for Decoder {
+    fn default() -> Self {
+        Self { state: State::Header, held: Vec::new() }
+    }
+}
+
+impl Decoder {
+    /// Takes from the front of `input`; `None` when all of it is consumed and more is needed.
+    pub fn next<'a>(&mut self, input: &mut &'a [u8]) -> Result<Option<Item<'a>>, DecodeError> {
+        loop {
+            match self.state {
+                State::Header => {
+                    let Some(head) = self.whole(input, HEADER) else { return Ok(None) };
+                    self.state = parse_header(&head)?;
+                }
+                State::Body { tag, len } => {
+                    // A body that lies whole in the input is decoded where it is.
+                    let message = if self.held.is_empty() && input.len() >= len {
+                        Message::decode(tag, split(input, len))?
+                    } else {
+                        let Some(body) = self.whole(input, len) else { return Ok(None) };
+                        Message::decode(tag, &body)?
+                    };
+                    self.state = State::Header;
+                    if let Some(message) = message {
+                        return Ok(Some(Item::Message(message)));
+                    }
+                }
+                State::BlocksHead { len } => {
+                    let Some(head) = self.whole(input, BLOCKS_HEAD) else { return Ok(None) };
+                    let left = len - BLOCKS_HEAD;
+                    self.state = State::Payload { left };
+                    return Ok(Some(Item::Blocks(BlocksHead {
+                        blob: word(&head[..4]),
+                        block: word(&head[4..]),
+                        len: left as u32,
+                    })));
+                }
+                State::Payload { left: 0 } | State::Skip { left: 0 } => self.state = State::Header,
+                State::Payload { left } => {
+                    if input.is_empty() {
+                        return Ok(None);
+                    }
+                    let run = split(input, left.min(input.len()));
+                    self.state = State::Payload { left: left - run.len() };
+                    return Ok(Some(Item::Payload(run)));
+                }
+                State::Skip { left } => {
+                    if input.is_empty() {
+                        return Ok(None);
+                    }
+                    let run = split(input, left.min(input.len()));
+                    self.state = State::Skip { left: left - run.len() };
+                }
+            }
+        }
+    }
+
+    /// Bytes of memory held for a message that is not whole yet.
+    pub fn memory(&self) -> usize {
+        self.held.capacity()
+    }
+
+    /// `len` bytes as soon as they are there, gathered over several inputs. Memory grows with what has arrived only.
+    fn whole(&mut self, input: &mut &[u8], len: usize) -> Option<Vec<u8>> {
+        let missing = len - self.held.len();
+        let run = split(input, missing.min(input.len()));
+        self.held.extend_from_slice(run);
+        (self.held.len() == len).then(|| core::mem::take(&mut self.held))
+    }
+}
+
+fn parse_header(head: &[u8]) -> Result<State, DecodeError> {
+    let (len, tag) = (word(&head[..4]), u16::from_le_bytes([head[4], head[5]]));
+    let bytes = len as usize;
+    match tag {
+        tag::BLOCKS if bytes > BLOCKS_BODY_MAX => Err(DecodeError::TooLong(len)),
+        tag::BLOCKS if bytes <= BLOCKS_HEAD => Err(DecodeError::Empty),
+        tag::BLOCKS => Ok(State::BlocksHead { len: bytes }),
+        _ if bytes > BODY_MAX => Err(DecodeError::TooLong(len)),
+        unknown if unknown % 2 == 1 && !Message::knows(unknown) => Ok(State::Skip { left: bytes }),
+        known => Ok(State::Body { tag: known, len: bytes }),
+    }
+}
+
+fn word(bytes: &[u8]) -> u32 {
+    bytes.iter().rev().fold(0, |word, byte| word << 8 | u32::from(*byte))
+}
+
+fn split<'a>(input: &mut &'a [u8], at: usize) -> &'a [u8] {
+    let (run, rest) = input.split_at(at);
+    *input = rest;
+    run
+}

@@ -1,0 +1,14 @@
+//! Bytes to messages and back. Knows nothing of sessions. PROTOCOL §4.
+
+mod decoder;
+mod frame;
+mod message;
+#[cfg(test)]
+mod tests;
+
+pub use decoder::{Decoder, Item};
+pub use frame::{BODY_MAX, BlocksHead, DecodeError, HEADER};
+pub use message::{
+    BlockRun, ChunkRange, Corrupt, Features, HashRange, Hashes, Hello, Info, Message, PROTOCOL_MIN,
+    PROTOCOL_VERSION, Preparing, Prove, Proven, RANGES_MAX, Reason, Receipt, Reject, RejectWhy,
+};
