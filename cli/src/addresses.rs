@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use truecopy_protocol::candidate::Candidate;
+use truecopy_protocol::Candidate;
 use truecopy_protocol::content::ticket::ADDRESSES_MAX;
 
 /// The addresses at which `listening` sockets can be reached: those of the interfaces for a socket that listens on all,

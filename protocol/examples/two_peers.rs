@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use truecopy_protocol::candidate::Candidate;
 use truecopy_protocol::content::geometry::Shape;
 use truecopy_protocol::content::identity::Role;
 use truecopy_protocol::content::layers::Layers;

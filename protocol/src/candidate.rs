@@ -5,8 +5,10 @@ use core::fmt;
 use core::net::SocketAddr;
 use core::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// A way to a peer. The driver resolves names.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Candidate {
     /// A TCP address.
     Tcp(SocketAddr),
@@ -76,7 +78,8 @@ impl From<SocketAddr> for Candidate {
 
 /// A host name in lower case: labels of letters, digits, `-` and `_`, 63 bytes each, 253 together, no dot at the end.
 /// The last label is not a number, so that no name can be taken for an address.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct HostName(String);
 
 impl HostName {
@@ -105,6 +108,20 @@ impl HostName {
             && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
             && !label.starts_with('-')
             && !label.ends_with('-')
+    }
+}
+
+impl TryFrom<String> for HostName {
+    type Error = BadCandidate;
+
+    fn try_from(name: String) -> Result<Self, BadCandidate> {
+        Self::new(&name)
+    }
+}
+
+impl From<HostName> for String {
+    fn from(name: HostName) -> Self {
+        name.0
     }
 }
 

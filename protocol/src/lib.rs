@@ -22,8 +22,8 @@ mod time;
 mod timers;
 pub mod wire;
 
-pub use config::Config;
 pub use candidate::{BadCandidate, Candidate, HostName};
+pub use config::Config;
 pub use ids::{
     AccessSecret, BlobId, ChunkIndex, ConnId, ContentId, DiscoveryKey, EntryIndex, Hash, NodeId, ShareId, hex,
 };

@@ -79,6 +79,8 @@ pub enum Event<'a> {
     },
     /// How far a transfer is.
     Moving(Moved<'a>),
+    /// How much one receiver was sent.
+    Sent(Sent<'a>),
     /// A name at the destination is taken.
     Conflict {
         /// The path.
@@ -235,6 +237,12 @@ pub enum Waiting<'a> {
     },
     /// The user has to decide.
     Decision,
+    /// The list of files is on its way.
+    Manifest,
+    /// What is here already is compared.
+    Comparing,
+    /// The other side goes on.
+    Resumed,
 }
 
 /// A connection to a peer.
@@ -282,9 +290,27 @@ pub struct Moved<'a> {
     pub peers: u32,
 }
 
+/// How much one receiver was sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Sent<'a> {
+    /// The name of the share.
+    pub name: &'a [u8],
+    /// Bytes handed to the connection. What the receiver has of them, its receipt says.
+    pub bytes: u64,
+    /// Bytes of the share.
+    pub total: u64,
+    /// To whom.
+    pub link: Link<'a>,
+}
+
 /// What was done about a taken name.
 #[derive(Clone, Copy, Debug)]
 pub enum Conflict<'a> {
+    /// Nothing yet: it stands in the way.
+    Taken {
+        /// How, in words of this program.
+        why: &'a str,
+    },
     /// It is the same: nothing to do.
     AlreadyHere,
     /// Left out.

@@ -6,7 +6,7 @@ use truecopy_mio::prepare::WhyDropped;
 
 use super::event::{
     Conflict, Contents, Difference, Event, Gone, HalfDone, Holding, Link, Listed, Moved, Placed, Reading,
-    Stage, Waiting,
+    Sent, Stage, Waiting,
 };
 use super::rate::Rate;
 use crate::escape::Shown;
@@ -86,6 +86,7 @@ pub(super) fn sentence(event: &Event<'_>) -> Option<String> {
         Event::Warning { text } => format!("note: {}", shown(text)),
         Event::Reading(_)
         | Event::Moving(_)
+        | Event::Sent(_)
         | Event::Share { stage: Stage::Listed, .. }
         | Event::Entry { .. }
         | Event::TicketNames { .. }
@@ -136,6 +137,10 @@ pub(super) fn progress(event: &Event<'_>, rate: &Rate) -> Option<String> {
             let head = format!("{}  {}% verified", Shown::name(name), percent(*verified, *total));
             (format!("{head} {} ", fraction(*verified, *total)), total.saturating_sub(*verified))
         }
+        Event::Sent(Sent { name, bytes, total, .. }) => {
+            let head = format!("{}  {}% sent", Shown::name(name), percent(*bytes, *total));
+            (format!("{head} {} ", fraction(*bytes, *total)), total.saturating_sub(*bytes))
+        }
         _ => return None,
     };
     if let Some(rate) = rate.per_second() {
@@ -143,6 +148,9 @@ pub(super) fn progress(event: &Event<'_>, rate: &Rate) -> Option<String> {
     }
     if let Some(eta) = rate.eta(left) {
         text.push_str(&format!("  eta {}", time(eta)));
+    }
+    if let Event::Sent(Sent { link, .. }) = event {
+        text.push_str(&format!("  to {} {}", shown(link.path), shown(link.address)));
     }
     if let Event::Moving(Moved { link, peers, .. }) = event {
         match link {
@@ -229,6 +237,9 @@ fn wait(waiting: &Waiting<'_>) -> String {
         }
         Waiting::Held { process: None } => "waiting: another process holds this share at this place".into(),
         Waiting::Decision => "waiting for your decision".into(),
+        Waiting::Manifest => "waiting for the list of files".into(),
+        Waiting::Comparing => "waiting: comparing what is here already".into(),
+        Waiting::Resumed => "the other side goes on".into(),
     }
 }
 
@@ -247,6 +258,7 @@ fn gone(why: &Gone<'_>) -> String {
 fn conflict(path: &[u8], what: &Conflict<'_>) -> String {
     let path = Shown::name(path);
     match what {
+        Conflict::Taken { why } => format!("the name is taken: {path}: {}", shown(why)),
         Conflict::AlreadyHere => format!("already here, verified: {path}"),
         Conflict::Skipped => format!("left out, the name is taken: {path}"),
         Conflict::Renamed { to } => format!("the name is taken: {path} → {}", Shown::name(to)),

@@ -159,6 +159,11 @@ pub(super) fn line(now: Duration, event: &Event<'_>) -> String {
             start("resumed").number("verified", *verified).number("total", *total)
         }
         Event::Moving(moved) => moving(start("progress"), moved),
+        Event::Sent(sent) => start("sent")
+            .name("name", sent.name)
+            .number("bytes", sent.bytes)
+            .number("total", sent.total)
+            .link(&sent.link),
         Event::Conflict { path, what } => conflict(start("conflict").name("path", path), what),
         Event::Skipped { path, why } => start("skipped").name("path", path).text("why", why),
         Event::Receipt { node, address, placed } => {
@@ -240,6 +245,9 @@ fn wait(object: Object, waiting: &Waiting<'_>) -> Object {
             }
         }
         Waiting::Decision => object.text("for", "decision"),
+        Waiting::Manifest => object.text("for", "manifest"),
+        Waiting::Comparing => object.text("for", "comparison"),
+        Waiting::Resumed => object.text("for", "peer-resumed"),
     }
 }
 
@@ -281,6 +289,7 @@ fn moving(object: Object, moved: &Moved<'_>) -> Object {
 
 fn conflict(object: Object, what: &Conflict<'_>) -> Object {
     match what {
+        Conflict::Taken { why } => object.text("what", "taken").text("why", why),
         Conflict::AlreadyHere => object.text("what", "already-here"),
         Conflict::Skipped => object.text("what", "skipped"),
         Conflict::Renamed { to } => object.text("what", "renamed").name("to", to),

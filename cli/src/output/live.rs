@@ -69,7 +69,7 @@ impl Live {
 
     /// Whether a program should hear of this: numbers that only grow come at most five times a second.
     pub(super) fn is_due(&mut self, now: Duration, event: &Event<'_>) -> bool {
-        if !matches!(event, Event::Reading(_) | Event::Moving(_)) {
+        if !matches!(event, Event::Reading(_) | Event::Moving(_) | Event::Sent(_)) {
             return true;
         }
         let due = self.last.is_none_or(|last| now.saturating_sub(last) >= JSON);
@@ -91,6 +91,7 @@ impl Live {
         match event {
             Event::Reading(reading) => self.rate.observe(now, reading.progress.bytes_done),
             Event::Moving(moved) => self.rate.observe(now, moved.verified),
+            Event::Sent(sent) => self.rate.observe(now, sent.bytes),
             _ => {}
         }
     }

@@ -145,13 +145,3 @@ impl RootBuilder {
         }
     }
 }
-/// m
-pub const HASHES_MAX: usize = 512;
-/// p
-pub fn prove(_l: &[Hash], _le: u8, _h: u8, _f: u64, _c: usize) -> Vec<Hash> {
-    Vec::new()
-}
-/// c
-pub fn check(_r: &Hash, _n: u64, _l: u8, _h: u8, _f: u64, _hs: &[Hash], _p: &[Hash]) -> Result<(), ()> {
-    Ok(())
-}

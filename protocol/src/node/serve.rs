@@ -13,6 +13,7 @@ use crate::input::Share;
 use crate::job::{Extent, StorageError};
 use crate::output::{Event, Fault, Output, Pausing, Refusal};
 use crate::session::{Payload, Piece, ShareKey};
+use crate::swarm::offer;
 use crate::swarm::upload::Upload;
 use crate::timers::Timer;
 use crate::wire::{
@@ -257,21 +258,13 @@ impl Node {
             None => (ready.manifest.identity().shape(), &ready.own_layer),
             Some(entry) => (
                 ready.manifest.shape(entry).ok_or(Fault::BadRequest)?,
-                ready.layers.layer(&ready.manifest, entry).ok_or(Fault::BadRequest)?,
+                ready.layers.layer(entry).ok_or(Fault::BadRequest)?,
             ),
         };
+        let found = offer::range_of(&shape, range.first).ok_or(Fault::BadRequest)?;
         let first = range.first as usize;
-        if !first.is_multiple_of(tree::HASHES_MAX) || first >= layer.len() {
-            return Err(Fault::BadRequest);
-        }
-        let hashes = layer[first..layer.len().min(first + tree::HASHES_MAX)].to_vec();
-        let proof = tree::prove(
-            layer,
-            shape.chunk_height(),
-            shape.height(),
-            u64::from(range.first),
-            tree::HASHES_MAX,
-        );
+        let hashes = layer.get(first..first + found.hashes()).ok_or(Fault::BadRequest)?.to_vec();
+        let proof = tree::prove(layer, &found);
         self.with_session(id, |session| session.send(&Message::Hashes(Hashes { range, hashes, proof })));
         Ok(())
     }
@@ -374,7 +367,7 @@ impl Node {
 }
 
 fn expected_hash(ready: &Ready, entry: EntryIndex, within: u32) -> Option<Hash> {
-    if let Some(layer) = ready.layers.layer(&ready.manifest, entry) {
+    if let Some(layer) = ready.layers.layer(entry) {
         return layer.get(within as usize).copied();
     }
     match ready.manifest.entry(entry)?.kind {

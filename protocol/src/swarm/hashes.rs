@@ -57,7 +57,7 @@ impl FileHashes {
 
     /// The range to ask for so that this chunk's hash becomes known; none if that was asked already.
     pub(crate) fn ask(&mut self, chunk: u32) -> Option<u32> {
-        let first = chunk - chunk % HASHES_MAX as u32;
+        let first = chunk - chunk % HASHES_MAX;
         if self.ranges.contains_key(&first) {
             return None;
         }

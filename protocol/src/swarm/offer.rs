@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use crate::Hash;
 use crate::content::geometry::{ChunkSize, SPAN_BLOCKS, Shape};
-use crate::content::tree::{self, HASHES_MAX};
+use crate::content::tree::{self, HASHES_MAX, Layer};
 use crate::output::Fault;
 use crate::wire::{BlockRun, HashRange, Hashes, Info};
 
@@ -42,7 +42,7 @@ impl ManifestFetch {
 
     /// The next request for hashes.
     pub(crate) fn ask_hashes(&mut self) -> Option<HashRange> {
-        let first = self.asked_ranges * HASHES_MAX as u32;
+        let first = self.asked_ranges * HASHES_MAX;
         if self.shape.chunks() <= 1 || u64::from(first) >= self.shape.chunks() {
             return None;
         }
@@ -110,16 +110,15 @@ impl ManifestFetch {
     }
 }
 
+/// The range of chunk hashes that begins at `first`; none if none does.
+pub(crate) fn range_of(shape: &Shape, first: u32) -> Option<tree::HashRange> {
+    let layer = Layer::chunks(shape);
+    let number = first.is_multiple_of(HASHES_MAX).then_some((first / HASHES_MAX) as usize)?;
+    layer.ranges().nth(number)
+}
+
 /// Whether hashes of a range of a blob's chunk layer lead to its root.
 pub(crate) fn check(shape: &Shape, root: &Hash, hashes: &Hashes) -> Result<(), Fault> {
-    tree::check(
-        root,
-        shape.chunks(),
-        shape.chunk_height(),
-        shape.height(),
-        u64::from(hashes.range.first),
-        &hashes.hashes,
-        &hashes.proof,
-    )
-    .map_err(|_| Fault::BadProof)
+    let range = range_of(shape, hashes.range.first).ok_or(Fault::BadProof)?;
+    tree::check(root, &range, &hashes.hashes, &hashes.proof).map_err(|_| Fault::BadProof)
 }

@@ -482,7 +482,7 @@ impl Transfer {
             return self.root(place.entry);
         }
         if let Some(layers) = &self.layers {
-            return layers.chunk_hash(&self.manifest, ChunkIndex(place.chunk));
+            return layers.chunk_hash(ChunkIndex(place.chunk));
         }
         match self.files.get(&place.entry)?.get(place.within) {
             ChunkHash::Proven(hash) => Some(hash),

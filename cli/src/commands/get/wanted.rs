@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use truecopy_protocol::candidate::Candidate;
+use truecopy_protocol::Candidate;
 use truecopy_protocol::content::layers::Layers;
 use truecopy_protocol::content::manifest::Manifest;
 use truecopy_protocol::input::{Fetch, PeerHint};
