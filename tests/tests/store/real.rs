@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use truecopy_mio::disk::{RealDisk, RealFile};
 use truecopy_protocol::content::name::RelPath;
-use truecopy_sim::disk as _;
 use truecopy_transport::disk::{Disk, FileIdentity, Lock, Metadata, Names, OpenMode, Taken};
 use truecopy_transport::store::{OpenError, TrustDisk};
 
