@@ -1,4 +1,5 @@
 //! The store on a disk that fails, and on a real one.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail loudly too")]
 
 mod attacks;
 mod conflicts;

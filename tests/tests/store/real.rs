@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use truecopy_mio::disk::{RealDisk, RealFile};
 use truecopy_protocol::content::name::RelPath;
-use truecopy_sim::disk as _;
 use truecopy_transport::disk::{Disk, FileIdentity, Lock, Metadata, Names, OpenMode, Taken};
 use truecopy_transport::store::{OpenError, TrustDisk};
 
@@ -15,10 +14,10 @@ use crate::share::{Failed, Progress, Receiver, TestShare};
 
 /// A real disk that several stagings share, as processes share a file system.
 #[derive(Clone)]
-pub struct Shared(Arc<RealDisk>);
+pub(crate) struct Shared(Arc<RealDisk>);
 
 impl Shared {
-    pub fn open(at: &Path) -> Self {
+    pub(crate) fn open(at: &Path) -> Self {
         Self(Arc::new(RealDisk::open_root(at).unwrap()))
     }
 }
@@ -93,7 +92,7 @@ impl Disk for Shared {
     }
 }
 
-pub fn share() -> TestShare {
+pub(crate) fn share() -> TestShare {
     TestShare::new(&[
         ("top/big", 700_001),
         ("top/sub/small", 123),
@@ -104,7 +103,7 @@ pub fn share() -> TestShare {
     ])
 }
 
-pub fn check(at: &Path, share: &TestShare) {
+pub(crate) fn check(at: &Path, share: &TestShare) {
     for file in ["top/big", "top/sub/small", "top/sub/zero", "single"] {
         assert!(fs::read(at.join(file)).unwrap() == share.of(file), "{file}");
         let found = fs::metadata(at.join(file)).unwrap();

@@ -18,10 +18,10 @@ use truecopy_transport::store::{
     Conflict, Holder, OnConflict, OnImpossible, OpenError, Plan, Staging, StagingOptions, Survey, TrustDisk,
 };
 
-pub const MTIME: Mtime = Mtime { seconds: 1_600_000_000, nanos: 123_456_789 };
+pub(crate) const MTIME: Mtime = Mtime { seconds: 1_600_000_000, nanos: 123_456_789 };
 
 /// Bytes that tell where they are from.
-pub fn content(file: u64, len: usize) -> Vec<u8> {
+pub(crate) fn content(file: u64, len: usize) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(len + 8);
     let mut at = 0_u64;
     while bytes.len() < len {
@@ -34,16 +34,16 @@ pub fn content(file: u64, len: usize) -> Vec<u8> {
     bytes
 }
 
-pub fn path(text: &str) -> RelPathBuf {
+pub(crate) fn path(text: &str) -> RelPathBuf {
     RelPathBuf::new(text.as_bytes().to_vec()).unwrap()
 }
 
-pub struct TestShare {
-    pub manifest: Arc<Manifest>,
-    pub bytes: Vec<Vec<u8>>,
+pub(crate) struct TestShare {
+    pub(crate) manifest: Arc<Manifest>,
+    pub(crate) bytes: Vec<Vec<u8>>,
 }
 
-pub fn file_entry(bytes: &[u8], mode: u16) -> FileEntry {
+pub(crate) fn file_entry(bytes: &[u8], mode: u16) -> FileEntry {
     let shape =
         Shape { size: bytes.len() as u64, chunk: truecopy_protocol::content::geometry::ChunkSize::MIN };
     let root = if bytes.is_empty() { Hash::ZERO } else { subtree(&OneByOne, bytes, shape.height()) };
@@ -52,7 +52,7 @@ pub fn file_entry(bytes: &[u8], mode: u16) -> FileEntry {
 
 impl TestShare {
     /// `a/b` with a size is a file, `a/` a folder, `a->b` a link.
-    pub fn new(entries: &[(&str, usize)]) -> Self {
+    pub(crate) fn new(entries: &[(&str, usize)]) -> Self {
         let mut builder = ManifestBuilder::new("share");
         for (number, (text, size)) in entries.iter().enumerate() {
             if let Some((link, target)) = text.split_once("->") {
@@ -76,11 +76,11 @@ impl TestShare {
         Self { manifest: Arc::new(manifest), bytes }
     }
 
-    pub fn index(&self, text: &str) -> EntryIndex {
+    pub(crate) fn index(&self, text: &str) -> EntryIndex {
         self.manifest.find(path(text).as_path()).unwrap()
     }
 
-    pub fn of(&self, text: &str) -> &[u8] {
+    pub(crate) fn of(&self, text: &str) -> &[u8] {
         &self.bytes[self.index(text).0 as usize]
     }
 
@@ -97,7 +97,7 @@ impl TestShare {
 
 #[derive(Debug)]
 #[allow(dead_code, reason = "read by Debug when a test fails")]
-pub enum Failed {
+pub(crate) enum Failed {
     Conflicts(Vec<Conflict>),
     Open(OpenError),
     Storage(StorageError),
@@ -117,35 +117,35 @@ impl From<StorageError> for Failed {
 
 /// What a receiver knows for sure, kept over its end.
 #[derive(Clone, Debug, Default)]
-pub struct Progress {
-    pub landed: BTreeSet<u32>,
-    pub written: BTreeSet<u32>,
-    pub synced: BTreeSet<u32>,
-    pub committing: bool,
+pub(crate) struct Progress {
+    pub(crate) landed: BTreeSet<u32>,
+    pub(crate) written: BTreeSet<u32>,
+    pub(crate) synced: BTreeSet<u32>,
+    pub(crate) committing: bool,
 }
 
-pub struct Receiver<'a> {
-    pub share: &'a TestShare,
-    pub selection: Selection,
-    pub policy: OnConflict,
+pub(crate) struct Receiver<'a> {
+    pub(crate) share: &'a TestShare,
+    pub(crate) selection: Selection,
+    pub(crate) policy: OnConflict,
     /// Chunks in a job, and jobs between synced checkpoints.
-    pub batch: usize,
-    pub sync_every: usize,
+    pub(crate) batch: usize,
+    pub(crate) sync_every: usize,
 }
 
 impl<'a> Receiver<'a> {
-    pub fn new(share: &'a TestShare) -> Self {
+    pub(crate) fn new(share: &'a TestShare) -> Self {
         Self { share, selection: Selection::All, policy: OnConflict::Fail, batch: 3, sync_every: 2 }
     }
 
-    pub fn plan<D: Disk>(&self, disk: &D) -> Result<Plan, Failed> {
+    pub(crate) fn plan<D: Disk>(&self, disk: &D) -> Result<Plan, Failed> {
         let manifest = Arc::clone(&self.share.manifest);
         let mut survey = Survey::take(disk, manifest, self.selection.clone(), Vec::new())?;
         survey.check_all(disk, &OneByOne)?;
         survey.decide(disk, self.policy, OnImpossible::Fail)?.map_err(Failed::Conflicts)
     }
 
-    pub fn open<D: Disk + Clone>(&self, disk: &D, trust: TrustDisk) -> Result<Staging<D>, Failed> {
+    pub(crate) fn open<D: Disk + Clone>(&self, disk: &D, trust: TrustDisk) -> Result<Staging<D>, Failed> {
         let plan = self.plan(disk)?;
         let options = StagingOptions {
             manifest: Arc::clone(&self.share.manifest),
@@ -159,14 +159,14 @@ impl<'a> Receiver<'a> {
     }
 
     /// Fetches what is missing and commits.
-    pub fn run<D: Disk + Clone>(&self, disk: &D, progress: &mut Progress) -> Result<Outcome, Failed> {
+    pub(crate) fn run<D: Disk + Clone>(&self, disk: &D, progress: &mut Progress) -> Result<Outcome, Failed> {
         let staging = self.open(disk, TrustDisk::No)?;
         self.fetch(&staging, progress)?;
         progress.committing = true;
         Ok(staging.commit()?)
     }
 
-    pub fn fetch<D: Disk>(&self, staging: &Staging<D>, progress: &mut Progress) -> Result<(), Failed> {
+    pub(crate) fn fetch<D: Disk>(&self, staging: &Staging<D>, progress: &mut Progress) -> Result<(), Failed> {
         let good = self.recheck(staging)?;
         let settled = &staging.opened().settled;
         let missing: Vec<u32> = (0..self.share.manifest.chunk_count())
@@ -200,7 +200,7 @@ impl<'a> Receiver<'a> {
     }
 
     /// Claims that hold.
-    pub fn recheck<D: Disk>(&self, staging: &Staging<D>) -> Result<BTreeSet<u32>, Failed> {
+    pub(crate) fn recheck<D: Disk>(&self, staging: &Staging<D>) -> Result<BTreeSet<u32>, Failed> {
         let mut good = BTreeSet::new();
         for claim in &staging.opened().claims {
             let (extent, _) = self.share.chunk(claim.chunk.0);
@@ -215,7 +215,7 @@ impl<'a> Receiver<'a> {
 }
 
 /// Every file outside of a staging is whole: the share's, or one of `others`.
-pub fn check_names(disk: &FaultyDisk, share: &TestShare, others: &[(&str, &[u8])]) {
+pub(crate) fn check_names(disk: &FaultyDisk, share: &TestShare, others: &[(&str, &[u8])]) {
     for (found, kind) in disk.paths() {
         if found.as_path().as_bytes().starts_with(b".truecopy-") || kind != FileKind::File {
             continue;
@@ -229,7 +229,7 @@ pub fn check_names(disk: &FaultyDisk, share: &TestShare, others: &[(&str, &[u8])
 }
 
 /// The whole share stands, and no staging is left.
-pub fn check_done(disk: &FaultyDisk, share: &TestShare) {
+pub(crate) fn check_done(disk: &FaultyDisk, share: &TestShare) {
     for (index, entry) in share.manifest.entries() {
         check_entry(disk, entry.path, &entry.kind, &share.bytes[index.0 as usize]);
     }

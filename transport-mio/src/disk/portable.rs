@@ -214,7 +214,8 @@ impl Disk for RealDisk {
 
 #[cfg(unix)]
 fn os_name(bytes: &[u8]) -> io::Result<&Path> {
-    Ok(Path::new(std::os::unix::ffi::OsStrExt::from_bytes(bytes)))
+    let name: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(bytes);
+    Ok(Path::new(name))
 }
 
 #[cfg(not(unix))]

@@ -326,7 +326,7 @@ impl Machine {
         if let Some(parent) = path.parent() {
             for folder in parent.prefixes() {
                 if self.find(folder).is_err() {
-                    let at = self.place(folder).unwrap_or((ROOT, folder.file_name().to_vec()));
+                    let at = self.place(folder).unwrap_or_else(|error| panic!("{folder:?}: {error}"));
                     let node = self.add(Node::Directory, 0o755);
                     self.names.change(Change::Add { at, node });
                 }

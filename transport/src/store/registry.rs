@@ -49,7 +49,7 @@ impl<D: Disk> Receiving<D> {
 /// What a share is to this process.
 pub enum Share<D: Disk> {
     /// It is fetched.
-    Receiving(Receiving<D>),
+    Receiving(Box<Receiving<D>>),
     /// It is served from where it lies.
     Serving(Source<D>),
 }
@@ -97,6 +97,7 @@ impl<D: Disk> Share<D> {
 ///
 /// # Errors
 /// The job itself, if it is a `Sign` or a `Verify`.
+#[expect(clippy::result_large_err, reason = "a job that is not ours goes back as it came")]
 pub fn run<D: Disk>(job: Job, registry: &Registry<D>) -> Result<Done, Job> {
     Ok(match job {
         Job::Open(job) => {
