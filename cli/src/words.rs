@@ -6,6 +6,7 @@ use truecopy_protocol::input::{LinkLoss, Path};
 use truecopy_protocol::job::StorageError;
 use truecopy_protocol::output::{Failure, PeerGone};
 use truecopy_protocol::wire::Reason;
+use truecopy_transport::store::ConflictReason;
 
 use crate::escape::Shown;
 use crate::exit::{Error, Exit};
@@ -71,6 +72,18 @@ pub fn path(path: Path) -> (&'static str, String) {
     match path {
         Path::Tcp(address) => ("tcp", address.to_string()),
         Path::Memory => ("memory", String::new()),
+    }
+}
+
+/// Why something stands in the way.
+pub const fn conflict(why: ConflictReason) -> &'static str {
+    match why {
+        ConflictReason::Differs => "something else is there",
+        ConflictReason::Link => "a link is there",
+        ConflictReason::Folder => "a folder is there",
+        ConflictReason::Special => "a device, a pipe or a socket is there",
+        ConflictReason::NoFolder => "a folder must go where something else is",
+        ConflictReason::Impossible => "the name cannot exist here, or not beside another of the same offer",
     }
 }
 

@@ -157,12 +157,12 @@ impl Getting<'_> {
             NodeEvent::Offer { manifest, .. } => return self.offered(manifest),
             NodeEvent::PeerUp { conn, peer, path, .. } => {
                 self.link = Some((conn, peer, path));
-                self.with_link(|link| Event::Connected(link));
+                self.with_link(|link| self.reporter.tell(&Event::Connected(link)));
             }
             NodeEvent::PeerDown { conn, why, .. } => {
                 let mut text = String::new();
                 let gone = words::gone(why, &mut text);
-                self.with_link(|link| Event::Disconnected { link, why: gone });
+                self.with_link(|link| self.reporter.tell(&Event::Disconnected { link, why: gone }));
                 self.link.take_if(|link| link.0 == conn);
             }
             NodeEvent::Waiting { why, .. } => self.waiting(why),
@@ -252,10 +252,10 @@ impl Getting<'_> {
         }));
     }
 
-    fn with_link<'b>(&self, event: impl FnOnce(Link<'_>) -> Event<'_>) {
+    fn with_link(&self, tell: impl FnOnce(Link<'_>)) {
         if let Some((_, peer, path)) = self.link {
             let (node, (path, address)) = (peer.to_hex(), words::path(path));
-            self.reporter.tell(&event(Link { node: &node, path, address: &address }));
+            tell(Link { node: &node, path, address: &address });
         }
     }
 

@@ -223,14 +223,14 @@ impl Sending<'_> {
             NodeEvent::PeerUp { conn, peer, path, .. } => {
                 let peer = Peer { node: peer, path, since: Instant::now(), sent: 0, receipt: Signed::No };
                 self.peers.insert(conn, peer);
-                self.with_link(conn, Event::Connected);
+                self.with_link(conn, |link| self.tell(&Event::Connected(link)));
             }
             NodeEvent::Uploaded { conn, bytes, .. } => {
                 if let Some(peer) = self.peers.get_mut(&conn) {
                     peer.sent = bytes;
                 }
                 let (name, total) = (self.manifest.name(), self.manifest.total_size());
-                self.with_link(conn, |link| Event::Sent(Sent { name, bytes, total, link }));
+                self.with_link(conn, |link| self.tell(&Event::Sent(Sent { name, bytes, total, link })));
             }
             NodeEvent::Receipt { conn, outcome, verdict, .. } => self.receipt(conn, outcome, verdict),
             NodeEvent::PeerPaused { conn, now, .. } => {
@@ -279,7 +279,7 @@ impl Sending<'_> {
     fn gone(&mut self, conn: ConnId, why: PeerGone) -> Result<Option<Exit>> {
         let mut text = String::new();
         let gone = words::gone(why, &mut text);
-        self.with_link(conn, |link| Event::Disconnected { link, why: gone });
+        self.with_link(conn, |link| self.tell(&Event::Disconnected { link, why: gone }));
         let Some(peer) = self.peers.remove(&conn) else { return Ok(None) };
         let level = crate::args::Level::Debug;
         self.context.reporter.log(level, "receiver gone", &[("sent", &peer.sent), ("seconds", &peer.since.elapsed().as_secs())]);
@@ -307,10 +307,10 @@ impl Sending<'_> {
         Err(Error::new(exit, what).hint("send it again once nothing writes to it: there will be a new ticket"))
     }
 
-    fn with_link<'e>(&'e self, conn: ConnId, event: impl FnOnce(Link<'_>) -> Event<'_>) {
+    fn with_link(&self, conn: ConnId, tell: impl FnOnce(Link<'_>)) {
         if let Some(peer) = self.peers.get(&conn) {
             let (node, (path, address)) = (peer.node.to_hex(), words::path(peer.path));
-            self.tell(&event(Link { node: &node, path, address: &address }));
+            tell(Link { node: &node, path, address: &address });
         }
     }
 }

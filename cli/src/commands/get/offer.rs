@@ -82,7 +82,7 @@ pub(super) fn answer(args: &GetArgs, reporter: &Reporter, place: &Path, manifest
     }
     consent(args, reporter, place, &plan)?;
     let staging = stage(args, place, disk, manifest, &selection, &plan)?;
-    let storage = Arc::new(Share::Receiving(Receiving::opened(staging)));
+    let storage = Arc::new(Share::Receiving(Box::new(Receiving::opened(staging))));
     Ok(Answer::Accept(Accepted { selection, plan, storage }))
 }
 
@@ -251,7 +251,7 @@ fn held(place: &Path, holder: Option<&Holder>) -> Error {
 /// Tells what the plan did about taken names.
 pub(super) fn tell_plan(reporter: &Reporter, plan: &Plan, manifest: &Manifest) {
     let path_of = |entry: EntryIndex| manifest.entry(entry).map(|entry| entry.path.as_bytes());
-    let mut tell = |entries: &[EntryIndex], what: output::Conflict<'_>, thing: &str| {
+    let tell = |entries: &[EntryIndex], what: output::Conflict<'_>, thing: &str| {
         for path in entries.iter().take(NAMED_MAX).filter_map(|entry| path_of(*entry)) {
             reporter.tell(&Event::Conflict { path, what });
         }
