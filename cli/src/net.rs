@@ -40,7 +40,11 @@ impl Net {
     pub fn start(setup: Setup) -> std::io::Result<Self> {
         let mut seed = [0; 32];
         rand::fill(&mut seed).map_err(|_| std::io::Error::other("the system gives no random numbers"))?;
-        let config = ReactorConfig { config: setup.config, listen: setup.listen, ..ReactorConfig::new(setup.key, seed) };
+        let config = ReactorConfig {
+            config: setup.config,
+            listen: setup.listen,
+            ..ReactorConfig::new(setup.key, seed)
+        };
         let (reactor, handle, events) = Reactor::new(config)?;
         let thread = Some(reactor.spawn()?);
         Ok(Self { handle, events, thread })

@@ -31,7 +31,8 @@ pub fn print_placed(
 ) -> Result<()> {
     let standing = standing(manifest, selection, plan);
     if plan.renamed().next().is_none() {
-        return verify::print_digests(reporter, place, manifest, &Selection::Some(standing), &Monitor::new()).map(drop);
+        return verify::print_digests(reporter, place, manifest, &Selection::Some(standing), &Monitor::new())
+            .map(drop);
     }
     let disk = RealDisk::open_root(place).map_err(|error| Error::local("open the folder", place, &error))?;
     for index in standing {
@@ -50,16 +51,18 @@ fn standing(manifest: &Manifest, selection: &Selection, plan: &Plan) -> Vec<Entr
     let is_file = |kind| matches!(kind, EntryKind::File(_));
     manifest
         .entries()
-        .filter(|(index, entry)| is_file(entry.kind) && selection.contains(*index) && !plan.left_out().contains(index))
+        .filter(|(index, entry)| {
+            is_file(entry.kind) && selection.contains(*index) && !plan.left_out().contains(index)
+        })
         .map(|(index, _)| index)
         .collect()
 }
 
 fn final_path(plan: &Plan, manifest: &Manifest, path: RelPath<'_>) -> RelPathBuf {
     let top = |path: RelPath<'_>| path.prefixes().next().map(RelPath::to_owned);
-    let renamed = plan.renamed().find(|(first, _)| {
-        manifest.entry(*first).and_then(|entry| top(entry.path)) == top(path)
-    });
+    let renamed = plan
+        .renamed()
+        .find(|(first, _)| manifest.entry(*first).and_then(|entry| top(entry.path)) == top(path));
     let Some((_, name)) = renamed else { return path.to_owned() };
     let rest: Vec<u8> = path.names().skip(1).flat_map(|name| [b"/", name].concat()).collect();
     // A name that is legal in front of what was legal behind another.

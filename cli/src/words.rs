@@ -91,16 +91,46 @@ pub const fn conflict(why: ConflictReason) -> &'static str {
 pub fn storage(error: StorageError, place: &std::path::Path) -> Error {
     let place = Shown::path(place);
     let (exit, what, hint) = match error {
-        StorageError::NoSpace => {
-            (Exit::LocalIo, format!("no space is left in {place}"), "make space and run the same command again: it goes on from here")
-        }
-        StorageError::Denied => (Exit::LocalIo, format!("writing to {place} is not allowed"), "check who may write there, or choose another folder with -o"),
-        StorageError::Changed => (Exit::LocalIo, format!("what was staged in {place} was changed by another program"), "run the same command again: what is damaged is fetched again"),
-        StorageError::Vanished => (Exit::LocalIo, format!("{place}, or something in it, is gone"), "check the folder and run the same command again"),
-        StorageError::Conflict => (Exit::Conflict, format!("a name in {place} was taken meanwhile"), "run the same command again, with --on-conflict"),
-        StorageError::Held => (Exit::Conflict, format!("another process works on this share in {place}"), "wait for it, or choose another folder with -o"),
-        StorageError::Io => (Exit::LocalIo, format!("the disk failed in {place}"), "check the disk; run the same command again to go on"),
-        StorageError::Unsupported => (Exit::LocalIo, format!("the file system of {place} cannot hold this"), "choose another folder with -o"),
+        StorageError::NoSpace => (
+            Exit::LocalIo,
+            format!("no space is left in {place}"),
+            "make space and run the same command again: it goes on from here",
+        ),
+        StorageError::Denied => (
+            Exit::LocalIo,
+            format!("writing to {place} is not allowed"),
+            "check who may write there, or choose another folder with -o",
+        ),
+        StorageError::Changed => (
+            Exit::LocalIo,
+            format!("what was staged in {place} was changed by another program"),
+            "run the same command again: what is damaged is fetched again",
+        ),
+        StorageError::Vanished => (
+            Exit::LocalIo,
+            format!("{place}, or something in it, is gone"),
+            "check the folder and run the same command again",
+        ),
+        StorageError::Conflict => (
+            Exit::Conflict,
+            format!("a name in {place} was taken meanwhile"),
+            "run the same command again, with --on-conflict",
+        ),
+        StorageError::Held => (
+            Exit::Conflict,
+            format!("another process works on this share in {place}"),
+            "wait for it, or choose another folder with -o",
+        ),
+        StorageError::Io => (
+            Exit::LocalIo,
+            format!("the disk failed in {place}"),
+            "check the disk; run the same command again to go on",
+        ),
+        StorageError::Unsupported => (
+            Exit::LocalIo,
+            format!("the file system of {place} cannot hold this"),
+            "choose another folder with -o",
+        ),
     };
     Error::new(exit, what).hint(hint)
 }
@@ -113,18 +143,26 @@ fn entry_name(manifest: Option<&Manifest>, entry: Option<EntryIndex>) -> String 
 /// Why a fetch failed, and what to do next.
 pub fn failure(why: &Failure, manifest: Option<&Manifest>, place: &std::path::Path) -> Error {
     match *why {
-        Failure::NotFound(why) => Error::new(Exit::PeerNotFound, format!("the sender was not reached: {}", loss(why)))
-            .hint("check that `truecopy send` still runs there and that its address can be reached from here"),
+        Failure::NotFound(why) => {
+            Error::new(Exit::PeerNotFound, format!("the sender was not reached: {}", loss(why))).hint(
+                "check that `truecopy send` still runs there and that its address can be reached from here",
+            )
+        }
         Failure::NoSuchShare => Error::new(Exit::PeerNotFound, "who answers there does not have this share")
             .hint("ask for a new ticket: the sender may have been started again with other files"),
-        Failure::LinkLost(why) => Error::new(Exit::LinkLost, format!("the connection was lost: {}", loss(why)))
-            .hint("what is verified is kept; run the same command again to go on"),
-        Failure::Version => Error::new(Exit::Version, "the other side speaks another version of the protocol")
-            .hint("bring both sides to the same version"),
-        Failure::SourceChanged(entry) => {
-            Error::new(Exit::SourceChanged, format!("{} was changed on the sender while it was sent", entry_name(manifest, entry)))
-                .hint("have it sent again once nothing writes to it, and use the new ticket")
+        Failure::LinkLost(why) => {
+            Error::new(Exit::LinkLost, format!("the connection was lost: {}", loss(why)))
+                .hint("what is verified is kept; run the same command again to go on")
         }
+        Failure::Version => {
+            Error::new(Exit::Version, "the other side speaks another version of the protocol")
+                .hint("bring both sides to the same version")
+        }
+        Failure::SourceChanged(entry) => Error::new(
+            Exit::SourceChanged,
+            format!("{} was changed on the sender while it was sent", entry_name(manifest, entry)),
+        )
+        .hint("have it sent again once nothing writes to it, and use the new ticket"),
         Failure::SourceUnreadable(entry) => {
             Error::new(Exit::LinkLost, format!("the sender cannot read {}", entry_name(manifest, entry)))
                 .hint("what is verified is kept; run the same command again when the sender can read it")
@@ -132,8 +170,10 @@ pub fn failure(why: &Failure, manifest: Option<&Manifest>, place: &std::path::Pa
         Failure::SenderLeft(Reason::Declined) => Error::new(Exit::Declined, "the sender declined"),
         Failure::SenderLeft(why) => Error::new(Exit::LinkLost, format!("the sender ended: {}", reason(why)))
             .hint("what is verified is kept; run the same command again to go on"),
-        Failure::Integrity(fault) => Error::new(Exit::Integrity, format!("what came is not what the ticket names: {fault}"))
-            .hint("nothing was placed; do not trust this sender, or have its disk and memory checked"),
+        Failure::Integrity(fault) => {
+            Error::new(Exit::Integrity, format!("what came is not what the ticket names: {fault}"))
+                .hint("nothing was placed; do not trust this sender, or have its disk and memory checked")
+        }
         Failure::BadOffer(error) => Error::new(Exit::UnsafeOffer, format!("the offer was refused: {error}"))
             .hint("nothing was written; ask the sender what this is"),
         Failure::OfferTooLarge(bytes) => {

@@ -15,7 +15,6 @@ use crate::listen::Listen;
 use crate::mailbox::Mailbox;
 use crate::resolve::Resolved;
 
-
 /// What the loop is told.
 #[derive(Debug)]
 pub(crate) enum Letter {

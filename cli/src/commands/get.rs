@@ -38,15 +38,17 @@ const ENDING: Duration = Duration::from_secs(10);
 pub fn run(args: &GetArgs, context: &Context) -> Result<Exit> {
     let wanted = Wanted::read(args)?;
     let place = offer::destination(&args.dir)?;
-    let key = KeyPair::generate().map_err(|_| Error::new(Exit::Unexpected, "the system gives no random numbers"))?;
+    let key = KeyPair::generate()
+        .map_err(|_| Error::new(Exit::Unexpected, "the system gives no random numbers"))?;
     let mut config = Config::default();
     if let Some(timeout) = args.timeout {
         config.find_timeout = timeout.0;
         config.lost_timeout = timeout.0;
     }
     let controls = Controls::new()?;
-    let net = Net::start(Setup { key, config, listen: Vec::new() })
-        .map_err(|error| Error::new(Exit::Unexpected, format!("the network cannot be used: {}", Shown::io(&error))))?;
+    let net = Net::start(Setup { key, config, listen: Vec::new() }).map_err(|error| {
+        Error::new(Exit::Unexpected, format!("the network cannot be used: {}", Shown::io(&error)))
+    })?;
     let mut getting = Getting {
         args,
         reporter: &context.reporter,
@@ -149,7 +151,8 @@ impl Getting<'_> {
         } else {
             "stopped before anything was fetched".to_owned()
         };
-        Err(Error::new(exit, what).hint("run the same command again to go on, or `truecopy clean` to remove what is half done"))
+        Err(Error::new(exit, what)
+            .hint("run the same command again to go on, or `truecopy clean` to remove what is half done"))
     }
 
     fn happened(&mut self, event: NodeEvent) -> Result<Option<Exit>> {
@@ -198,7 +201,8 @@ impl Getting<'_> {
                 self.accepted = Some(accepted);
                 self.controls.read_keys();
                 if self.controls.has_keys() {
-                    self.reporter.tell(&Event::Warning { text: "keys: p pause, r resume or retry, q stop and keep" });
+                    self.reporter
+                        .tell(&Event::Warning { text: "keys: p pause, r resume or retry, q stop and keep" });
                 }
                 self.command(Command::Accept { share: SHARE, selection })?;
                 return Ok(None);
@@ -306,11 +310,15 @@ impl Getting<'_> {
 
 fn tell_losses(reporter: &Reporter, losses: &Losses, manifest: &Manifest) {
     if losses.modes_changed > 0 {
-        let text = format!("{}: permission bits differ from the source's, by this system's umask", losses.modes_changed);
+        let text = format!(
+            "{}: permission bits differ from the source's, by this system's umask",
+            losses.modes_changed
+        );
         reporter.tell(&Event::Warning { text: &text });
     }
     if losses.attributes_refused > 0 {
-        let text = format!("{}: this file system did not take the mode or the time", losses.attributes_refused);
+        let text =
+            format!("{}: this file system did not take the mode or the time", losses.attributes_refused);
         reporter.tell(&Event::Warning { text: &text });
     }
     for entry in losses.links.iter().filter_map(|index| manifest.entry(*index)) {

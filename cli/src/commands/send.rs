@@ -15,9 +15,9 @@ use truecopy_protocol::content::ticket::Ticket;
 use truecopy_protocol::content::tree::OneByOne;
 use truecopy_protocol::input::{Command, Path as LinkPath, Share as Offered};
 use truecopy_protocol::job::{StorageError, Verdict};
-use truecopy_protocol::output::{Event as NodeEvent, PeerGone, Pausing};
+use truecopy_protocol::output::{Event as NodeEvent, Pausing, PeerGone};
 use truecopy_protocol::wire::Reason;
-use truecopy_protocol::{AccessSecret, ConnId, Config, EntryIndex, NodeId, ShareId};
+use truecopy_protocol::{AccessSecret, Config, ConnId, EntryIndex, NodeId, ShareId};
 use truecopy_transport::keys::KeyPair;
 use truecopy_transport::store::{Share, Source, SourceTop};
 use zeroize::Zeroizing;
@@ -51,7 +51,15 @@ pub fn run(args: &SendArgs, context: &Context) -> Result<Exit> {
     let storage = Arc::new(Share::Serving(serve(&manifest, &sources)?));
     net.handle.register(SHARE, storage);
     let offered = Offered { share: SHARE, secret, manifest: Arc::clone(&manifest), layers: Arc::new(layers) };
-    let mut sending = Sending { args, context, controls, net, manifest, peers: BTreeMap::new(), idle_since: Instant::now() };
+    let mut sending = Sending {
+        args,
+        context,
+        controls,
+        net,
+        manifest,
+        peers: BTreeMap::new(),
+        idle_since: Instant::now(),
+    };
     sending.command(Command::Share(offered))?;
     sending.announce(secret, node);
     if let Some(port) = sending.net.handle.addresses().first().map(SocketAddr::port) {
@@ -123,7 +131,8 @@ fn serve(manifest: &Arc<Manifest>, sources: &Sources) -> Result<Source<RealDisk>
     let (mut roots, mut known, mut tops) = (Vec::new(), BTreeMap::<PathBuf, u16>::new(), Vec::new());
     for top in sources.tops() {
         let folder = top.folder().to_owned();
-        let next = u16::try_from(roots.len()).map_err(|_| Error::new(Exit::Limit, "too many folders to send from"))?;
+        let next = u16::try_from(roots.len())
+            .map_err(|_| Error::new(Exit::Limit, "too many folders to send from"))?;
         let root = match known.entry(folder) {
             Entry::Occupied(root) => *root.get(),
             Entry::Vacant(vacant) => {
@@ -261,7 +270,9 @@ impl Sending<'_> {
     fn receipt(&mut self, conn: ConnId, outcome: truecopy_protocol::job::Outcome, verdict: Verdict) {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         if verdict == Verdict::Forged {
-            self.tell(&Event::Warning { text: "a receiver sent a receipt with a wrong signature; it is not believed" });
+            self.tell(&Event::Warning {
+                text: "a receiver sent a receipt with a wrong signature; it is not believed",
+            });
             return;
         }
         peer.receipt = Signed::Yes;
@@ -282,7 +293,11 @@ impl Sending<'_> {
         self.with_link(conn, |link| self.tell(&Event::Disconnected { link, why: gone }));
         let Some(peer) = self.peers.remove(&conn) else { return Ok(None) };
         let level = crate::args::Level::Debug;
-        self.context.reporter.log(level, "receiver gone", &[("sent", &peer.sent), ("seconds", &peer.since.elapsed().as_secs())]);
+        self.context.reporter.log(
+            level,
+            "receiver gone",
+            &[("sent", &peer.sent), ("seconds", &peer.since.elapsed().as_secs())],
+        );
         if self.args.once && peer.receipt == Signed::Yes {
             self.end(Reason::Leaving)?;
             return Ok(Some(Exit::Success));
@@ -299,12 +314,17 @@ impl Sending<'_> {
         let name = self.manifest.entry(entry).map(|entry| Shown::name(entry.path.as_bytes()).to_string());
         let name = name.unwrap_or_else(|| "a file".to_owned());
         let (exit, reason, what) = match why {
-            StorageError::Changed => (Exit::SourceChanged, Reason::SourceChanged, format!("{name} was changed while it was sent")),
-            StorageError::Vanished => (Exit::SourceChanged, Reason::SourceChanged, format!("{name} was removed while it was sent")),
+            StorageError::Changed => {
+                (Exit::SourceChanged, Reason::SourceChanged, format!("{name} was changed while it was sent"))
+            }
+            StorageError::Vanished => {
+                (Exit::SourceChanged, Reason::SourceChanged, format!("{name} was removed while it was sent"))
+            }
             other => (Exit::LocalIo, Reason::SourceUnreadable, format!("{name} cannot be read: {other}")),
         };
         self.end(reason)?;
-        Err(Error::new(exit, what).hint("send it again once nothing writes to it: there will be a new ticket"))
+        Err(Error::new(exit, what)
+            .hint("send it again once nothing writes to it: there will be a new ticket"))
     }
 
     fn with_link(&self, conn: ConnId, tell: impl FnOnce(Link<'_>)) {

@@ -10,8 +10,8 @@ use truecopy_protocol::content::selection::Selection;
 use truecopy_protocol::content::tree::OneByOne;
 use truecopy_protocol::{ContentId, EntryIndex, UnixTime};
 use truecopy_transport::store::{
-    self, Conflict, Holder, Losses, OnImpossible, OpenError, Plan, Receiving, Share, Staging, StagingOptions, Survey,
-    TrustDisk,
+    self, Conflict, Holder, Losses, OnImpossible, OpenError, Plan, Receiving, Share, Staging, StagingOptions,
+    Survey, TrustDisk,
 };
 
 use crate::args::{GetArgs, OnConflict};
@@ -64,7 +64,12 @@ pub(super) fn staged_manifest(place: &Path, content: ContentId) -> Option<Arc<Ma
 }
 
 /// Shows the offer, looks at the destination, and asks.
-pub(super) fn answer(args: &GetArgs, reporter: &Reporter, place: &Path, manifest: &Arc<Manifest>) -> Result<Answer> {
+pub(super) fn answer(
+    args: &GetArgs,
+    reporter: &Reporter,
+    place: &Path,
+    manifest: &Arc<Manifest>,
+) -> Result<Answer> {
     let content = manifest.content_id().to_hex();
     let contents = super::super::contents(manifest, &content);
     reporter.tell(&Event::Share { stage: Stage::Offered, contents });
@@ -118,7 +123,8 @@ fn survey(
 ) -> Result<Survey> {
     let failed = |error| words::storage(error, place);
     let impossible = impossible(manifest, &rules());
-    let mut survey = Survey::take(disk, Arc::clone(manifest), selection.clone(), impossible).map_err(failed)?;
+    let mut survey =
+        Survey::take(disk, Arc::clone(manifest), selection.clone(), impossible).map_err(failed)?;
     if !survey.candidates().is_empty() {
         reporter.tell(&Event::Waiting(Waiting::Comparing));
     }
@@ -133,7 +139,13 @@ fn is_settled(manifest: &Manifest, selection: &Selection, plan: &Plan) -> bool {
 }
 
 /// Makes a plan by the policy; asks for one on a terminal if none was given.
-fn resolve(args: &GetArgs, reporter: &Reporter, disk: &RealDisk, place: &Path, survey: &Survey) -> Result<Plan> {
+fn resolve(
+    args: &GetArgs,
+    reporter: &Reporter,
+    disk: &RealDisk,
+    place: &Path,
+    survey: &Survey,
+) -> Result<Plan> {
     let decide = |policy, impossible| {
         survey.decide(disk, policy, impossible).map_err(|error| words::storage(error, place))
     };
@@ -260,7 +272,8 @@ pub(super) fn tell_plan(reporter: &Reporter, plan: &Plan, manifest: &Manifest) {
             reporter.tell(&Event::Warning { text: &text });
         }
     };
-    let files: Vec<EntryIndex> = plan.already().iter().copied().filter(|entry| is_file(manifest, *entry)).collect();
+    let files: Vec<EntryIndex> =
+        plan.already().iter().copied().filter(|entry| is_file(manifest, *entry)).collect();
     tell(&files, output::Conflict::AlreadyHere, "already here");
     tell(plan.left_out(), output::Conflict::Skipped, "left out");
     tell(plan.replaced(), output::Conflict::Replaced, "replaced");

@@ -49,7 +49,8 @@ impl Wanted {
     fn add(&mut self, peer: &PeerSpec) -> Result<()> {
         let hint = match peer {
             PeerSpec::Host { host, port } => {
-                let text = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+                let text =
+                    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
                 let address: Candidate = text
                     .parse()
                     .map_err(|error| Error::usage(format!("--peer {text} is no address: {error}")))?;
