@@ -105,6 +105,16 @@ fn attack_4_what_stands_there_is_never_overwritten_unasked() {
     fs::write(dir.path().join(".bashrc"), "mine").unwrap();
     assert_eq!(staging.commit(), Err(StorageError::Conflict));
     assert_eq!(fs::read(dir.path().join(".bashrc")).unwrap(), b"mine");
+    drop(staging);
+
+    // The same in a folder that is merged into.
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join(".ssh")).unwrap();
+    let staging = Receiver::new(&share).open(&Shared::open(dir.path()), TrustDisk::No).unwrap();
+    Receiver::new(&share).fetch(&staging, &mut Progress::default()).unwrap();
+    fs::write(dir.path().join(".ssh/authorized_keys"), "mine").unwrap();
+    assert_eq!(staging.commit(), Err(StorageError::Conflict));
+    assert_eq!(fs::read(dir.path().join(".ssh/authorized_keys")).unwrap(), b"mine");
 }
 
 #[test]

@@ -180,3 +180,18 @@ fn a_share_may_not_bring_names_of_stagings_along() {
     let survey = Survey::take(&disk, manifest, Selection::All, Vec::new()).unwrap();
     assert_eq!(survey.impossible(), [EntryIndex(0)]);
 }
+
+#[test]
+fn names_that_cannot_exist_here_fail_or_are_left_out() {
+    let share = TestShare::new(&[("d/A", 5), ("d/a", 6), ("d/aux.c", 7), ("d/fine", 8)]);
+    let rules = truecopy_protocol::content::judge::NameRules::WINDOWS;
+    let impossible = truecopy_transport::store::impossible_entries(&share.manifest, &rules);
+    assert_eq!(impossible, [share.index("d/a"), share.index("d/aux.c")]);
+    let disk = disk_with(&[]);
+    let manifest = Arc::clone(&share.manifest);
+    let survey = Survey::take(&disk, manifest, Selection::All, impossible.clone()).unwrap();
+    let open = survey.decide(&disk, OnConflict::Fail, OnImpossible::Fail).unwrap().unwrap_err();
+    assert!(open.iter().all(|conflict| conflict.reason == ConflictReason::Impossible));
+    let plan = survey.decide(&disk, OnConflict::Fail, OnImpossible::Skip).unwrap().unwrap();
+    assert_eq!((plan.left_out(), plan.needed()), (&impossible[..], 13));
+}

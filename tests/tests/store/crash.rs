@@ -3,7 +3,7 @@
 use truecopy_sim::disk::{Faults, FaultyDisk};
 use truecopy_transport::store::{OnConflict, TrustDisk};
 
-use crate::share::{Progress, Receiver, TestShare, check_done, check_names};
+use crate::share::{Progress, Receiver, TestShare, check_done, check_names, path};
 
 const BLOCK: usize = 16 * 1024;
 const CHUNK: usize = 256 * 1024;
@@ -37,7 +37,7 @@ impl Case<'_> {
     fn disk(&self, seed: u64) -> FaultyDisk {
         let disk = FaultyDisk::new(seed, Faults::default());
         for (name, bytes) in &self.others {
-            disk.put(crate::share::path(name).as_path(), bytes);
+            disk.put(path(name).as_path(), bytes);
         }
         disk.set_faults(self.faults);
         disk
@@ -168,5 +168,45 @@ fn thousands_of_seeds_of_crash_upon_crash_with_short_and_interrupted_calls_end_w
         disk.set_faults(Faults::default());
         case.check_claims(&disk);
         case.finish(&disk, &mut progress);
+    }
+}
+
+#[test]
+fn a_rename_that_ends_at_every_call_is_resumed_under_the_same_name() {
+    let share = small_share();
+    for end in [End::Kill, End::PowerLoss] {
+        let receiver = Receiver { policy: OnConflict::Rename, ..Receiver::new(&share) };
+        let others: Vec<(&str, &[u8])> = vec![("top/small", b"old"), ("single", b"older")];
+        let case = Case { receiver, others, end, faults: Faults::default() };
+        for call in 1..=case.calls() {
+            let disk = case.disk(call);
+            disk.stop_at(disk.calls() + call);
+            let _ = case.receiver.run(&disk, &mut Progress::default());
+            let disk = if end == End::Kill { disk.restart() } else { disk.power_cycle() };
+            let names = |text: &str| {
+                let found = disk.paths();
+                found.into_iter().any(|(at, _)| at.as_path().as_bytes().ends_with(text.as_bytes()))
+            };
+            if !names("/journal") {
+                continue;
+            }
+            case.receiver.run(&disk, &mut Progress::default()).unwrap();
+            assert!(names("top (2)") && names("single (2)") && !names("(3)"), "call {call}");
+            assert_eq!(disk.content(path("top (2)/big").as_path()).unwrap(), share.of("top/big"));
+            assert_eq!(disk.content(path("single (2)").as_path()).unwrap(), share.of("single"));
+        }
+    }
+}
+
+#[test]
+fn what_a_commit_has_placed_is_there_after_a_power_loss() {
+    let share = small_share();
+    for seed in 0..200 {
+        let disk = FaultyDisk::new(seed, Faults::default());
+        if seed % 2 == 0 {
+            disk.put(path("top/deep/mine").as_path(), b"mine");
+        }
+        Receiver::new(&share).run(&disk, &mut Progress::default()).unwrap();
+        check_done(&disk.power_cycle(), &share);
     }
 }

@@ -109,3 +109,58 @@ fn bytes_that_rot_in_staging_are_found_and_fetched_again() {
     assert_eq!(progress.landed.len(), 1);
     check_done(&disk, &share);
 }
+
+#[test]
+fn a_sync_that_failed_is_not_tried_again_and_believed() {
+    let share = share();
+    let receiver = Receiver { sync_every: 100, ..Receiver::new(&share) };
+    let disk = FaultyDisk::new(2, Faults::default());
+    let staging = receiver.open(&disk, TrustDisk::No).unwrap();
+    receiver.fetch(&staging, &mut Progress::default()).unwrap();
+    let from = disk.calls();
+    for call in from + 1..from + 60 {
+        let error = Some(InjectedError { call, kind: ErrorKind::Other, lasting: Lasting::Once });
+        let disk = FaultyDisk::new(2, Faults::default());
+        let staging = receiver.open(&disk, TrustDisk::No).unwrap();
+        receiver.fetch(&staging, &mut Progress::default()).unwrap();
+        disk.set_faults(Faults { error, ..Faults::default() });
+        for _ in 0..3 {
+            let _ = staging.checkpoint(&[], truecopy_protocol::job::Durability::Synced);
+        }
+        drop(staging);
+        let disk = disk.power_cycle();
+        disk.set_faults(Faults::default());
+        let staging = receiver.open(&disk, TrustDisk::Yes).unwrap();
+        let good = receiver.recheck(&staging).unwrap();
+        assert_eq!(good.len(), staging.opened().claims.len(), "call {call}: a synced claim is wrong");
+    }
+}
+
+#[test]
+fn several_workers_land_and_checkpoint_at_once() {
+    let names: Vec<String> = (0..40).map(|number| format!("w/{number}")).collect();
+    let entries: Vec<(&str, usize)> = names.iter().map(|name| (name.as_str(), 300_000)).collect();
+    let all = TestShare::new(&entries);
+    let disk =
+        FaultyDisk::new(4, Faults { short_permille: 100, interrupted_permille: 50, ..Faults::default() });
+    let receiver = Receiver { sync_every: 2, ..Receiver::new(&all) };
+    let staging = receiver.open(&disk, TrustDisk::No).unwrap();
+    // Each fetches everything: the same bytes meet in the same files.
+    std::thread::scope(|scope| {
+        for batch in 1..5 {
+            let (all, staging) = (&all, &staging);
+            scope.spawn(move || {
+                let receiver = Receiver { batch, sync_every: 2, ..Receiver::new(all) };
+                receiver.fetch(staging, &mut Progress::default()).unwrap();
+            });
+        }
+    });
+    drop(staging);
+    let disk = disk.power_cycle();
+    let staging = receiver.open(&disk, TrustDisk::Yes).unwrap();
+    assert_eq!(receiver.recheck(&staging).unwrap().len(), staging.opened().claims.len());
+    drop(staging);
+    disk.set_faults(Faults::default());
+    receiver.run(&disk, &mut Progress::default()).unwrap();
+    check_done(&disk, &all);
+}

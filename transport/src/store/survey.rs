@@ -36,7 +36,8 @@ pub struct Survey {
 }
 
 impl Survey {
-    /// Looks at the destination. `impossible` are the entries (ascending) whose names the receiver's rules refuse.
+    /// Looks at the destination. `impossible` are the entries (ascending) whose names cannot exist here: see
+    /// [`impossible_entries`](super::impossible_entries).
     ///
     /// # Errors
     /// What the disk says. A name in the way is not an error but a conflict.
