@@ -2,11 +2,12 @@
 //!
 //! `cargo run -p truecopy-protocol --example two_peers`
 
+#![expect(clippy::expect_used, reason = "an example shows the way, not the errors")]
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use truecopy_protocol::candidate::Candidate;
 use truecopy_protocol::content::geometry::Shape;
 use truecopy_protocol::content::identity::Role;
 use truecopy_protocol::content::layers::Layers;
@@ -17,7 +18,9 @@ use truecopy_protocol::content::tree::{OneByOne, subtree};
 use truecopy_protocol::input::{Command, Fetch, Input, Path, PeerHint, Share};
 use truecopy_protocol::job::{Done, Job, Opened, Outcome, Signature, Trust, Verdict};
 use truecopy_protocol::output::{Event, Output};
-use truecopy_protocol::{AccessSecret, BlobId, Config, ConnId, EntryIndex, Node, NodeId, Now, ShareId};
+use truecopy_protocol::{
+    AccessSecret, BlobId, Candidate, Config, ConnId, EntryIndex, Node, NodeId, Now, ShareId,
+};
 
 const SHARE: ShareId = ShareId(0);
 
@@ -102,10 +105,11 @@ fn main() {
     sender.files.insert(BlobId::of(EntryIndex(0)), content.clone());
 
     let secret = AccessSecret([3; 32]);
-    let layers = Arc::new(Layers::default());
+    // No file has more than one chunk.
+    let layers = Arc::new(Layers::new(Arc::clone(&manifest), vec![]).expect("no layers"));
     let share = Share { share: SHARE, secret, manifest: Arc::clone(&manifest), layers };
     sender.handle(Now::ZERO, Input::Command(Command::Share(share)));
-    let address = Candidate::Host { name: "sender".into(), port: 1 };
+    let address: Candidate = "sender.example:1".parse().expect("an address");
     let peers = vec![PeerHint { key: Some(sender.id), addresses: vec![address] }];
     let fetch =
         Fetch { share: SHARE, content: manifest.content_id(), secret, peers, manifest: None, layers: None };

@@ -5,16 +5,19 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::content::geometry::SPAN;
-use crate::wire::BODY_MAX;
+use crate::swarm::download::ASKED_BYTES;
+use crate::wire::{BODY_MAX, ChunkRange, RANGES_MAX};
 
 /// The configuration of a node. `Config::default()` is what the program runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Config {
     /// Connections at once, both directions.
     pub conns_max: u32,
-    /// Span buffers (256 KiB each) at once, for everything that is received, landed, read or sent.
+    /// Span buffers (256 KiB each) at once, for everything that is received, landed, read or sent. More than are
+    /// reserved.
     pub spans_max: u32,
-    /// Buffers kept for receiving: uploads take none of them.
+    /// Buffers kept for receiving: uploads take none of them. At least 9: eight, and one for each source that is asked
+    /// at once.
     pub spans_reserved: u32,
     /// Spans one receiver may have read ahead for it.
     pub upload_spans_max: u32,
@@ -94,15 +97,34 @@ impl Default for Config {
     }
 }
 
+/// Free buffers below which reading is paused: one connection's delivery takes no more.
+pub(crate) const SPANS_LOW: usize = 4;
+/// Free buffers above which it goes on.
+pub(crate) const SPANS_HIGH: usize = 8;
+
 impl Config {
+    /// Raised where a node could not work with less.
+    pub(crate) fn sane(mut self) -> Self {
+        self.conns_max = self.conns_max.max(1);
+        self.spans_reserved = self.spans_reserved.max(SPANS_HIGH as u32 + 1);
+        self.spans_max = self.spans_max.max(self.spans_reserved + 1);
+        self
+    }
+
+    /// Sources that may be asked for blocks at once. Each holds a buffer that cannot go to the disk before its run is
+    /// whole, so that many are always left when reading must go on.
+    pub(crate) const fn sources_max(&self) -> usize {
+        self.spans_reserved as usize - SPANS_HIGH
+    }
+
     /// Bytes that the buffers of a node, its channels and its pumps hold at most. Manifests and tables of shares
     /// come on top, in proportion to their entries and chunks; `channel` is what one channel and pump may hold.
     pub fn memory_max(&self, channel: u64) -> u64 {
-        let request = 16;
-        let conn = BODY_MAX as u64
-            + u64::from(self.control_max)
-            + channel
-            + 2 * request * u64::from(self.requests_max);
-        u64::from(self.conns_max) * conn + u64::from(self.spans_max) * SPAN
+        let tables = ASKED_BYTES * self.requests_max as usize + RANGES_MAX * size_of::<ChunkRange>();
+        // The limit of control bytes is looked at after each message, of which the largest has a whole body.
+        let control = u64::from(self.control_max) + 2 * BODY_MAX as u64;
+        let conn = BODY_MAX as u64 + control + channel + tables as u64;
+        // As many again may be closing.
+        2 * u64::from(self.conns_max) * conn + u64::from(self.spans_max) * SPAN
     }
 }

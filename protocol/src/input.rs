@@ -6,14 +6,13 @@ use core::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::candidate::Candidate;
 use crate::content::identity::Role;
 use crate::content::layers::Layers;
 use crate::content::manifest::Manifest;
 use crate::content::selection::Selection;
 use crate::job::Done;
 use crate::wire::Reason;
-use crate::{AccessSecret, ConnId, ContentId, NodeId, ShareId, UnixTime};
+use crate::{AccessSecret, Candidate, ConnId, ContentId, NodeId, ShareId, UnixTime};
 
 /// What carries a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,7 +6,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
-pub mod candidate;
+mod candidate;
 mod config;
 pub mod content;
 mod ids;
@@ -22,6 +22,7 @@ mod time;
 mod timers;
 pub mod wire;
 
+pub use candidate::{BadCandidate, Candidate, HostName};
 pub use config::Config;
 pub use ids::{
     AccessSecret, BlobId, ChunkIndex, ConnId, ContentId, DiscoveryKey, EntryIndex, Hash, NodeId, ShareId, hex,

@@ -2,13 +2,12 @@
 
 use alloc::sync::Arc;
 
-use crate::candidate::Candidate;
 use crate::content::identity::Role;
 use crate::content::manifest::Manifest;
 use crate::input::{LinkLoss, Path};
 use crate::job::{Job, Outcome, StorageError, Verdict};
 use crate::wire::{DecodeError, Reason};
-use crate::{ConnId, EntryIndex, NodeId, ShareId, UnixTime};
+use crate::{Candidate, ConnId, EntryIndex, NodeId, ShareId, UnixTime};
 
 /// What leaves the core. A driver is one exhaustive `match`.
 #[derive(Debug)]

@@ -2,11 +2,15 @@
 //!
 //! Knows nothing of peers, messages or time. PROTOCOL §3.
 
+mod base32;
 mod canonical;
 pub mod geometry;
 pub mod identity;
+pub mod judge;
 pub mod layers;
 pub mod manifest;
+pub mod metadata;
 pub mod name;
 pub mod selection;
+pub mod ticket;
 pub mod tree;

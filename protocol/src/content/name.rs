@@ -22,6 +22,9 @@ pub enum BadPath {
     /// A NUL byte.
     #[error("a NUL byte in a name")]
     Nul,
+    /// A `/` where a single name is wanted.
+    #[error("a slash in a name")]
+    Slash,
     /// A name over `NAME_MAX`, a path over `PATH_MAX` or deeper than `DEPTH_MAX`.
     #[error("a name or path that is too long or too deep")]
     TooLong,

@@ -39,8 +39,8 @@ impl Node {
     pub(super) fn maybe_commit(&mut self, share: ShareId) {
         let Some(fetch) = self.fetches.get_mut(&share) else { return };
         let Stage::Running(manifest, transfer) = &fetch.stage else { return };
-        let idle = fetch.lands == 0 && fetch.checkpoints.written == 0 && fetch.checkpoints.synced == 0;
-        if !transfer.is_complete() || transfer.is_rechecking() || !idle {
+        let idle = self.jobs.of(share) == 0;
+        if !transfer.is_complete() || transfer.has_claims() || !idle {
             return;
         }
         let progress = transfer.progress;
@@ -57,13 +57,14 @@ impl Node {
 
     pub(super) fn commit_done(&mut self, share: ShareId, result: Result<Outcome, StorageError>) {
         let Some(fetch) = self.fetches.get_mut(&share) else { return };
-        if !matches!(fetch.stage, Stage::Committing(_)) {
-            self.maybe_ended(share);
-            return;
-        }
-        let outcome = match result {
-            Ok(outcome) => outcome,
-            Err(error) => return self.fail(share, Failure::Storage(error)),
+        let outcome = match (result, &fetch.stage) {
+            (Ok(outcome), Stage::Committing(_)) => outcome,
+            // It was told to end meanwhile; what is placed is placed.
+            (Ok(outcome), _) => {
+                fetch.stage = Stage::Ended;
+                return self.event(Event::Completed { share, outcome });
+            }
+            (Err(error), _) => return self.fail(share, Failure::Storage(error)),
         };
         fetch.stage = Stage::Placed;
         let receipt = Receipt {
@@ -80,13 +81,11 @@ impl Node {
                 self.dismiss(id, Reason::Done);
             }
         }
-        self.maybe_ended(share);
     }
 
-    pub(super) fn sign_done(&mut self, share: ShareId, id: ConnId, receipt: Receipt) {
+    pub(super) fn sign_done(&mut self, id: ConnId, receipt: Receipt) {
         self.with_session(id, |session| session.send(&Message::Receipt(receipt)));
         self.dismiss(id, Reason::Done);
-        self.maybe_ended(share);
     }
 
     /// A fetch ends without its files.
@@ -117,16 +116,14 @@ impl Node {
 
     fn wind_down(&mut self, share: ShareId, end: End, reason: Reason) {
         let Some(fetch) = self.fetches.get_mut(&share) else { return };
-        let stage = core::mem::replace(&mut fetch.stage, Stage::Ended);
-        fetch.stage = match stage {
-            Stage::Running(manifest, transfer) => Stage::Ending(Some((manifest, transfer)), end),
-            Stage::Seeking
-            | Stage::Manifest(..)
-            | Stage::Offered(_)
-            | Stage::Opening(_)
-            | Stage::Committing(_) => Stage::Ending(None, end),
+        let ended = matches!(fetch.stage, Stage::Placed | Stage::Ending(..) | Stage::Ended);
+        if ended {
             // The first cause counts, and what is placed is placed.
-            ended @ (Stage::Placed | Stage::Ending(..) | Stage::Ended) => ended,
+            return;
+        }
+        fetch.stage = match core::mem::replace(&mut fetch.stage, Stage::Ended) {
+            Stage::Running(_, transfer) => Stage::Ending(Some(transfer), end),
+            _ => Stage::Ending(None, end),
         };
         for timer in
             [Timer::Dial(share), Timer::GiveUp(share), Timer::Checkpoint(share), Timer::Progress(share)]
@@ -157,17 +154,16 @@ impl Node {
 
     /// A share that ends writes its last claims, lets its connections close, and is forgotten.
     pub(super) fn maybe_ended(&mut self, share: ShareId) {
+        let idle = self.jobs.of(share) == 0;
         if let Some(fetch) = self.fetches.get_mut(&share) {
-            let idle = fetch.lands == 0 && fetch.checkpoints.written == 0 && fetch.checkpoints.synced == 0;
             match &mut fetch.stage {
                 Stage::Ending(running, end) if idle => {
                     let end = *end;
-                    let broken = matches!(end, End::Failed(Failure::Storage(_)));
-                    let running = running.take().filter(|_| !broken);
-                    if let Some((_, mut transfer)) = running
+                    if let Some(mut transfer) = running.take()
                         && (transfer.has_claims() || fetch.checkpoints.unsynced_bytes > 0)
                     {
-                        // Claims and sync in one: the state that is left can be trusted after a power cut.
+                        // Claims and sync in one: the state that is left can be trusted after a power cut. Tried
+                        // even if the disk failed: what can be kept is kept.
                         fetch.checkpoints.synced += 1;
                         fetch.checkpoints.unsynced_bytes = 0;
                         let job = self.jobs.checkpoint(share, transfer.take_claims(), Durability::Synced);
@@ -180,6 +176,9 @@ impl Node {
                 Stage::Placed | Stage::Ended => {}
                 _ => return,
             }
+        }
+        if !idle {
+            return;
         }
         let of = |purpose: &Purpose| purpose.share() == Some(share);
         if self.serving.contains_key(&share) || self.conns.values().any(|conn| of(&conn.purpose)) {

@@ -1,26 +1,23 @@
-//! Shares that we fetch, from the first dial to the open storage.
+//! Shares that we fetch, and their sources: dialled, met, lost, given up.
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
-use bytes::Bytes;
-
+use super::claims::Checkpoints;
 use super::jobs::Pending;
 use super::{Node, Purpose};
 use crate::content::layers::Layers;
-use crate::content::manifest::{Manifest, ManifestIdentity, ManifestLimits};
+use crate::content::manifest::Manifest;
 use crate::content::selection::Selection;
 use crate::input::{Fetch, LinkLoss, PeerHint};
-use crate::job::{Opened, StorageError};
 use crate::output::{Event, Failure, Fault, Goodbye, Output, PeerGone, Refusal, Waiting};
 use crate::session::ShareKey;
-use crate::swarm::download::Download;
+use crate::swarm::download::{Download, Told};
 use crate::swarm::offer::ManifestFetch;
 use crate::swarm::targets::{Next, Targets};
 use crate::swarm::transfer::Transfer;
 use crate::timers::Timer;
-use crate::wire::{Corrupt, Info, Message, Reason, Reject, RejectWhy};
-use crate::{BlobId, ConnId, ContentId, Now, ShareId};
+use crate::wire::{Corrupt, Message, Reason, Reject, RejectWhy};
+use crate::{BlobId, ConnId, ContentId, EntryIndex, ShareId};
 
 /// A share that is fetched.
 #[derive(Debug)]
@@ -31,13 +28,21 @@ pub(super) struct Fetching {
     pub(super) targets: Targets,
     pub(super) stage: Stage,
     pub(super) will: Will,
-    /// Whether a peer ever proved that it knows the share.
-    pub(super) met: bool,
+    pub(super) met: Met,
     pub(super) last_loss: LinkLoss,
+    /// Why a source was sent away for good: the reason to give if nobody else comes.
+    pub(super) grudge: Option<Failure>,
     /// `Land` jobs on their way.
     pub(super) lands: u32,
     pub(super) checkpoints: Checkpoints,
     pub(super) selection: Selection,
+}
+
+/// Whether a peer ever proved that it knows the share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Met {
+    Nobody,
+    Somebody,
 }
 
 /// What the user wants of a running fetch.
@@ -47,22 +52,13 @@ pub(super) enum Will {
     Pause,
 }
 
-/// Checkpoint jobs on their way, and since when there is something to sync.
-#[derive(Debug)]
-pub(super) struct Checkpoints {
-    pub(super) written: u32,
-    pub(super) synced: u32,
-    pub(super) unsynced_bytes: u64,
-    pub(super) last_sync: Now,
-}
-
 /// How far a fetch is.
 #[derive(Debug)]
 pub(super) enum Stage {
     /// No peer has told what the manifest is.
     Seeking,
-    /// One peer sends the manifest.
-    Manifest(ConnId, ManifestFetch),
+    /// One source sends the manifest; none is there for it just now.
+    Manifest(Option<ConnId>, ManifestFetch),
     /// The user looks at the offer.
     Offered(Arc<Manifest>),
     /// The storage is being opened.
@@ -73,7 +69,7 @@ pub(super) enum Stage {
     /// Placed; peers are told.
     Placed,
     /// It ends: the last claims are written first.
-    Ending(Option<(Arc<Manifest>, Transfer)>, End),
+    Ending(Option<Transfer>, End),
     /// Nothing is left to do but to let connections close.
     Ended,
 }
@@ -108,25 +104,28 @@ impl Fetching {
 impl Node {
     pub(super) fn fetch(&mut self, spec: Fetch) {
         let share = spec.share;
-        if self.serving.contains_key(&share) || self.fetches.contains_key(&share) {
+        if self.is_taken(share) {
             return self.refuse(share, Refusal::Duplicate);
         }
         let mut targets = Targets::default();
         for hint in spec.peers {
             targets.add(hint, self.now);
         }
-        let offer = spec.manifest;
+        // What belongs to another content is of no use.
+        let offer = spec.manifest.filter(|manifest| manifest.content_id() == spec.content);
+        let layers = spec.layers.filter(|layers| layers.manifest().content_id() == spec.content);
         let fetch = Fetching {
             key: ShareKey::new(spec.content, spec.secret),
             content: spec.content,
-            layers: spec.layers,
+            layers,
             targets,
             stage: offer.clone().map_or(Stage::Seeking, Stage::Offered),
             will: Will::Go,
-            met: false,
+            met: Met::Nobody,
             last_loss: LinkLoss::TimedOut,
+            grudge: None,
             lands: 0,
-            checkpoints: Checkpoints { written: 0, synced: 0, unsynced_bytes: 0, last_sync: self.now },
+            checkpoints: Checkpoints::default(),
             selection: Selection::All,
         };
         self.fetches.insert(share, fetch);
@@ -196,9 +195,7 @@ impl Node {
     /// A source has proven that it knows the share.
     pub(super) fn source_up(&mut self, share: ShareId, id: ConnId) {
         let Some(fetch) = self.fetches.get_mut(&share) else { return };
-        fetch.met = true;
-        fetch.targets.proved(id);
-        self.timers.cancel(Timer::GiveUp(share));
+        fetch.met = Met::Somebody;
         if fetch.will == Will::Pause {
             self.with_session(id, |session| session.send(&Message::Paused));
         } else if matches!(fetch.stage, Stage::Running(..)) {
@@ -206,21 +203,26 @@ impl Node {
         }
     }
 
+    /// A source has been there for a while or has delivered: the next loss begins with short pauses again.
+    pub(super) fn settled(&mut self, share: ShareId, id: ConnId) {
+        if let Some(fetch) = self.fetches.get_mut(&share) {
+            fetch.targets.proved(id);
+            self.timers.cancel(Timer::GiveUp(share));
+        }
+    }
+
     /// A source, or a dial of one, is gone; why decides whether it is tried again.
     pub(super) fn source_gone(&mut self, share: ShareId, id: ConnId, gone: PeerGone) {
-        let Some(fetch) = self.fetches.get_mut(&share) else { return };
-        if !fetch.wants_peers() {
+        if !self.fetches.get(&share).is_some_and(Fetching::wants_peers) {
             return;
-        }
-        if matches!(&fetch.stage, Stage::Manifest(from, _) if *from == id) {
-            fetch.stage = Stage::Seeking;
         }
         let loss = match gone {
             PeerGone::Lost(why) => why,
             PeerGone::Dismissed(Reason::TooSlow) => LinkLoss::TimedOut,
-            PeerGone::Said(Reason::Busy | Reason::Leaving | Reason::TooSlow | Reason::Cancelled) => {
-                LinkLoss::Closed
-            }
+            PeerGone::Dismissed(Reason::Busy) => LinkLoss::Local,
+            PeerGone::Said(
+                Reason::Busy | Reason::Leaving | Reason::TooSlow | Reason::Cancelled | Reason::Replaced,
+            ) => LinkLoss::Closed,
             PeerGone::Said(reason) | PeerGone::Dismissed(reason) => {
                 return self.source_useless(share, id, failure_of(reason));
             }
@@ -230,11 +232,14 @@ impl Node {
     }
 
     fn source_lost(&mut self, share: ShareId, id: ConnId, loss: LinkLoss) {
-        let (now, config) = (self.now, self.config.clone());
+        let (now, config) = (self.now, &self.config);
         let Some(fetch) = self.fetches.get_mut(&share) else { return };
-        let next = fetch.targets.lost(id, loss, now, &mut self.jitter, &config);
+        let next = fetch.targets.lost(id, loss, now, &mut self.jitter, config);
         fetch.last_loss = loss;
-        let timeout = if fetch.met { config.lost_timeout } else { config.find_timeout };
+        let timeout = match fetch.met {
+            Met::Somebody => config.lost_timeout,
+            Met::Nobody => config.find_timeout,
+        };
         if self.conns_of(share).is_empty() {
             self.timers.arm(Timer::GiveUp(share), now + timeout);
             if let Next::Waiting { until, why, attempts } = next {
@@ -249,27 +254,42 @@ impl Node {
     fn source_useless(&mut self, share: ShareId, id: ConnId, failure: Failure) {
         let Some(fetch) = self.fetches.get_mut(&share) else { return };
         fetch.targets.bury(id);
+        // The first cause: a later one says less of what happened.
+        let failure = *fetch.grudge.get_or_insert(failure);
         if fetch.targets.all_dead() {
             self.fail(share, failure);
+        } else {
+            self.timers.arm(Timer::GiveUp(share), self.now + self.config.lost_timeout);
         }
+    }
+
+    /// A source cannot serve what it said it would: others may.
+    fn source_broken_there(&mut self, share: ShareId, id: ConnId, why: RejectWhy, entry: Option<EntryIndex>) {
+        let (failure, reason) = match why {
+            RejectWhy::Changed => (Failure::SourceChanged(entry), Reason::SourceChanged),
+            RejectWhy::Unreadable | RejectWhy::Absent => {
+                (Failure::SourceUnreadable(entry), Reason::SourceUnreadable)
+            }
+        };
+        self.source_useless(share, id, failure);
+        self.dismiss(id, reason);
     }
 
     /// Without a peer for too long.
     pub(super) fn give_up(&mut self, share: ShareId) {
         let Some(fetch) = self.fetches.get(&share) else { return };
-        let nobody = self.conns_of(share).is_empty();
-        if !fetch.wants_peers()
-            || !nobody
-            || matches!(&fetch.stage, Stage::Running(_, transfer) if transfer.is_rechecking())
-        {
-            if nobody && fetch.wants_peers() {
-                self.timers.set(Timer::GiveUp(share), self.now + self.config.find_timeout);
-            }
+        if !fetch.wants_peers() || !self.conns_of(share).is_empty() {
             return;
         }
-        let why = fetch.last_loss;
-        let failure = if fetch.met { Failure::LinkLost(why) } else { Failure::NotFound(why) };
-        self.fail(share, failure);
+        let rechecking = matches!(&fetch.stage, Stage::Running(_, transfer) if transfer.is_rechecking());
+        if rechecking || fetch.will == Will::Pause {
+            return self.timers.set(Timer::GiveUp(share), self.now + self.config.find_timeout);
+        }
+        let why = match fetch.met {
+            Met::Somebody => Failure::LinkLost(fetch.last_loss),
+            Met::Nobody => Failure::NotFound(fetch.last_loss),
+        };
+        self.fail(share, fetch.grudge.unwrap_or(why));
     }
 
     pub(super) fn fetch_message(
@@ -283,19 +303,22 @@ impl Node {
             Message::Have(ranges) => {
                 let chunks =
                     self.fetches.get(&share).and_then(|fetch| fetch.manifest()).map(|m| m.chunk_count());
+                let now = self.now;
                 if let Some(download) = self.download(id) {
                     download.have(&ranges, chunks.unwrap_or(u32::MAX))?;
+                    download.tell(Told::Have, now);
                 }
-                self.fill(share);
+                self.ask(share, id);
                 Ok(())
             }
             Message::Hashes(hashes) => self.hashes_came(share, id, &hashes),
             Message::Reject(reject) => self.rejected(share, id, reject),
-            Message::Intact(corrupt) => {
-                self.intact(share, corrupt);
-                Ok(())
-            }
+            Message::Intact(corrupt) => self.intact(share, id, corrupt),
             Message::Preparing(told) => {
+                let now = self.now;
+                if let Some(download) = self.download(id) {
+                    download.tell(Told::Preparing, now);
+                }
                 let why = Waiting::Preparing { done: told.done, total: told.total };
                 self.event(Event::Waiting { share, why });
                 Ok(())
@@ -313,171 +336,78 @@ impl Node {
         }
     }
 
-    /// A source says what the manifest is: held against the ContentId before anything is allocated.
-    fn told(&mut self, share: ShareId, id: ConnId, info: Info) -> Result<(), Fault> {
-        let Some(fetch) = self.fetches.get_mut(&share) else { return Ok(()) };
-        let identity = ManifestIdentity { size: info.size, root: info.root };
-        if identity.content_id() != fetch.content {
-            return Err(Fault::BadManifest);
-        }
-        if !matches!(fetch.stage, Stage::Seeking) {
+    fn rejected(&mut self, share: ShareId, id: ConnId, reject: Reject) -> Result<(), Fault> {
+        let entry = BlobId(reject.run.blob).entry();
+        // A reject of no blocks answers a doubt about a chunk.
+        if reject.run.count == 0 || reject.why != RejectWhy::Absent || entry.is_none() {
+            self.source_broken_there(share, id, reject.why, entry);
             return Ok(());
         }
-        if info.size > u64::from(self.config.manifest_max) {
-            self.fail(share, Failure::OfferTooLarge(info.size));
-            return Ok(());
-        }
-        fetch.stage = Stage::Manifest(id, ManifestFetch::new(info));
-        self.event(Event::Waiting { share, why: Waiting::Manifest });
-        self.ask_manifest(share);
-        Ok(())
-    }
-
-    /// Asks for more of the manifest, within the peer's window.
-    pub(super) fn ask_manifest(&mut self, share: ShareId) {
-        let (now, config) = (self.now, self.config.clone());
-        let mut messages = Vec::new();
-        let Some(Stage::Manifest(id, manifest)) = self.fetches.get_mut(&share).map(|fetch| &mut fetch.stage)
-        else {
-            return;
-        };
-        let id = *id;
         let Some(Purpose::Downloads(_, download)) = self.conns.get_mut(&id).map(|conn| &mut conn.purpose)
         else {
-            return;
-        };
-        while let Some(range) = manifest.ask_hashes() {
-            download.ask_hashes(range, now);
-            messages.push(Message::HashRequest(range));
-        }
-        while download.has_room(&config)
-            && let Some((run, len)) = manifest.ask()
-        {
-            download.ask(run, len, now);
-            messages.push(Message::Request(run));
-        }
-        self.with_session(id, |session| messages.iter().for_each(|message| session.send(message)));
-    }
-
-    /// Looks whether the manifest is whole, and offers it.
-    pub(super) fn check_manifest(&mut self, share: ShareId) -> Result<(), Fault> {
-        let limits = ManifestLimits {
-            bytes_max: self.config.manifest_max,
-            entries_max: self.config.entries_max,
-            ..ManifestLimits::default()
-        };
-        let Some(fetch) = self.fetches.get_mut(&share) else { return Ok(()) };
-        let Stage::Manifest(_, manifest) = &mut fetch.stage else { return Ok(()) };
-        let Some(bytes) = manifest.finish()? else {
-            self.ask_manifest(share);
             return Ok(());
         };
-        match Manifest::decode(Bytes::from(bytes), &limits) {
-            Ok(manifest) => {
-                let manifest = Arc::new(manifest);
-                fetch.stage = Stage::Offered(Arc::clone(&manifest));
-                self.event(Event::Offer { share, manifest });
-            }
-            // The sender's own hash says that it meant this.
-            Err(error) => self.fail(share, Failure::BadOffer(error)),
-        }
-        Ok(())
-    }
-
-    pub(super) fn accept(&mut self, share: ShareId, selection: Selection) {
-        let Some(fetch) = self.fetches.get_mut(&share) else {
-            return self.refuse(share, Refusal::UnknownShare);
-        };
-        let Stage::Offered(manifest) = &fetch.stage else { return self.refuse(share, Refusal::NotNow) };
-        fetch.selection = selection.clone();
-        fetch.stage = Stage::Opening(Arc::clone(manifest));
-        let job = self.jobs.open_share(share, selection);
-        self.outputs.push_back(Output::Job(job));
-    }
-
-    pub(super) fn decline(&mut self, share: ShareId, reason: Reason) {
-        match self.fetches.get(&share).map(|fetch| &fetch.stage) {
-            Some(Stage::Offered(_)) => self.end(share, reason),
-            Some(_) => self.refuse(share, Refusal::NotNow),
-            None => self.refuse(share, Refusal::UnknownShare),
-        }
-    }
-
-    pub(super) fn open_done(&mut self, share: ShareId, result: Result<Opened, StorageError>) {
-        let Some(fetch) = self.fetches.get_mut(&share) else { return };
-        let Stage::Opening(manifest) = &fetch.stage else {
-            self.maybe_ended(share);
-            return;
-        };
-        match result {
-            Err(error) => self.fail(share, Failure::Storage(error)),
-            Ok(opened) => {
-                let manifest = Arc::clone(manifest);
-                let transfer =
-                    Transfer::new(Arc::clone(&manifest), fetch.layers.clone(), &fetch.selection, &opened);
-                let rechecking = transfer.is_rechecking();
-                fetch.stage = Stage::Running(manifest, transfer);
-                let why = if rechecking { Waiting::Rechecking } else { Waiting::Dialing };
-                if rechecking || self.conns_of(share).is_empty() {
-                    self.event(Event::Waiting { share, why });
-                } else {
-                    self.event(Event::Fetching { share });
-                }
-                self.tell_progress(share);
-                self.fill(share);
-                self.advance(share);
-            }
-        }
-    }
-
-    fn rejected(&mut self, share: ShareId, id: ConnId, reject: Reject) -> Result<(), Fault> {
-        // A reject of no blocks answers a doubt about a chunk.
-        if reject.run.count > 0
-            && let Some(download) = self.download(id)
+        download.rejected(reject.run)?;
+        if let Some(Stage::Running(_, transfer)) = self.fetches.get_mut(&share).map(|fetch| &mut fetch.stage)
         {
-            download.rejected(reject.run)?;
+            if let Some((place, _)) = transfer.position(reject.run) {
+                download.lacks(place.chunk);
+            }
+            transfer.unask(reject.run);
         }
-        let entry = BlobId(reject.run.blob).entry();
-        match reject.why {
-            RejectWhy::Changed => self.fail(share, Failure::SourceChanged(entry)),
-            RejectWhy::Unreadable => self.fail(share, Failure::SourceUnreadable(entry)),
-            RejectWhy::Absent => self.unask(share, reject.run),
-        }
+        self.fill(share);
         Ok(())
     }
 
     /// The source's disk gives the right hash for a chunk that came wrong.
-    fn intact(&mut self, share: ShareId, corrupt: Corrupt) {
-        if let Some(Stage::Running(manifest, transfer)) =
-            self.fetches.get_mut(&share).map(|fetch| &mut fetch.stage)
-            && let Some(chunk) = Self::chunk_of(manifest, corrupt)
+    fn intact(&mut self, share: ShareId, id: ConnId, corrupt: Corrupt) -> Result<(), Fault> {
+        let now = self.now;
+        if let Some(download) = self.download(id) {
+            download.undoubted(corrupt.blob, corrupt.chunk, now)?;
+        }
+        if let Some(transfer) = self.running(share)
+            && let Some(chunk) = transfer.chunk_of(corrupt.blob, corrupt.chunk)
         {
-            transfer.again(chunk.0);
+            transfer.again(chunk);
+        }
+        self.ask_doubts(share, id);
+        self.fill(share);
+        Ok(())
+    }
+
+    pub(super) fn pause(&mut self, share: ShareId) {
+        if self.set_will(share, Will::Pause, &Message::Paused) {
+            self.event(Event::Waiting { share, why: Waiting::Paused });
+        }
+    }
+
+    pub(super) fn resume(&mut self, share: ShareId) {
+        if self.set_will(share, Will::Go, &Message::Resumed) {
+            self.event(Event::Fetching { share });
             self.fill(share);
         }
     }
 
-    pub(super) fn pause(&mut self, share: ShareId) {
-        self.set_will(share, Will::Pause, &Message::Paused);
-        self.event(Event::Waiting { share, why: Waiting::Paused });
-    }
-
-    pub(super) fn resume(&mut self, share: ShareId) {
-        self.set_will(share, Will::Go, &Message::Resumed);
-        self.event(Event::Fetching { share });
-        self.fill(share);
-    }
-
-    fn set_will(&mut self, share: ShareId, will: Will, message: &Message) {
+    /// Whether that is news.
+    fn set_will(&mut self, share: ShareId, will: Will, message: &Message) -> bool {
         match self.fetches.get_mut(&share) {
+            Some(fetch) if !fetch.wants_peers() => {
+                self.refuse(share, Refusal::NotNow);
+                return false;
+            }
+            Some(fetch) if fetch.will == will => return false,
             Some(fetch) => fetch.will = will,
-            None => return self.refuse(share, Refusal::UnknownShare),
+            None => {
+                self.refuse(share, Refusal::UnknownShare);
+                return false;
+            }
         }
         for id in self.conns_of(share) {
             if self.download(id).is_some() {
                 self.with_session(id, |session| session.send(message));
             }
         }
+        true
     }
 
     pub(super) fn retry(&mut self, share: ShareId) {

@@ -1,31 +1,23 @@
-//! The flow of blocks in: asking, assembling, landing, comparing, claiming.
+//! The flow of blocks in: asking, assembling, landing, comparing.
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use super::fetch::{Stage, Will};
-use super::jobs::Pending;
-use super::{Node, Purpose, Reading};
+use super::{Conn, Node, Purpose, Reading};
+use crate::config::{SPANS_HIGH, SPANS_LOW};
 use crate::content::geometry::{BLOCK, Shape};
-use crate::content::manifest::EntryKind;
-use crate::job::{Durability, Extent, LandExtent, StorageError};
-use crate::output::{Event, Failure, Fault, Output};
-use crate::swarm::download::{Batch, Download};
-use crate::swarm::offer;
-use crate::swarm::transfer::{Checked, Place, Transfer};
+use crate::job::{Extent, LandExtent, StorageError};
+use crate::output::{Failure, Fault, Output};
+use crate::swarm::download::{Batch, Download, EXTENTS_MAX, Told};
+use crate::swarm::hashes::check;
+use crate::swarm::transfer::{Checked, Place, Sentence, Transfer};
 use crate::swarm::upload::run_len;
-use crate::timers::Timer;
 use crate::wire::{BlockRun, BlocksHead, Corrupt, Hashes, Message};
 use crate::{BlobId, ConnId, Hash, ShareId};
 
 /// `Land` jobs below which a small batch need not wait for more.
 const LANDS_BUSY: u32 = 2;
-/// Free buffers below which reading is paused: one connection's delivery takes two at most.
-const SPANS_LOW: usize = 4;
-/// Free buffers above which it goes on.
-const SPANS_HIGH: usize = 8;
-/// A chunk that came wrong so often is the source's fault.
-const WRONG_MAX: u32 = 2;
 
 impl Node {
     pub(super) fn running(&mut self, share: ShareId) -> Option<&mut Transfer> {
@@ -42,28 +34,38 @@ impl Node {
         }
     }
 
-    fn ask(&mut self, share: ShareId, id: ConnId) {
+    /// Asks one source for as much as its window takes, if it is its turn.
+    pub(super) fn ask(&mut self, share: ShareId, id: ConnId) {
+        let may_begin = self.may_begin(id);
         let (now, config) = (self.now, &self.config);
         let Some(fetch) = self.fetches.get_mut(&share) else { return };
-        if fetch.will == Will::Pause {
-            return;
-        }
         let Stage::Running(_, transfer) = &mut fetch.stage else { return };
-        let Some(Purpose::Downloads(_, download)) = self.conns.get_mut(&id).map(|conn| &mut conn.purpose)
-        else {
+        let Some(Conn { purpose: Purpose::Downloads(_, download), .. }) = self.conns.get_mut(&id) else {
             return;
         };
+        if fetch.will == Will::Pause || download.told() < Told::Have {
+            return;
+        }
         let mut messages = Vec::new();
-        while transfer.is_hungry() && download.has_room(config) {
-            let Some(run) = transfer.pick(config.active_chunks_max, |chunk| download.has(chunk)) else {
-                break;
-            };
-            let Some((place, _)) = transfer.position(run) else { break };
-            let Some(len) = run_len(&place.shape, run) else { break };
-            if let Some(range) = transfer.ask_hashes(run) {
+        loop {
+            while download.has_room_for_hashes()
+                && let Some(range) = transfer.pick_hashes()
+            {
                 download.ask_hashes(range, now);
                 messages.push(Message::HashRequest(range));
             }
+            if !transfer.is_hungry() || !download.has_room(config) {
+                break;
+            }
+            if !may_begin {
+                if !self.waiting.contains(&id) {
+                    self.waiting.push_back(id);
+                }
+                break;
+            }
+            let picked = transfer.pick(id, config.active_chunks_max, |chunk| download.has(chunk));
+            let Some((place, run)) = picked else { break };
+            let Some(len) = run_len(&place.shape, run) else { break };
             download.ask(run, len, now);
             messages.push(Message::Request(run));
         }
@@ -72,14 +74,36 @@ impl Node {
         }
     }
 
-    pub(super) fn unask(&mut self, share: ShareId, run: BlockRun) {
-        if let Some(transfer) = self.running(share) {
-            transfer.unask(run);
+    /// Whether a source may be asked for blocks: each that is holds a buffer, and only so many are reserved.
+    fn may_begin(&self, id: ConnId) -> bool {
+        let busy =
+            |conn: &Conn| matches!(&conn.purpose, Purpose::Downloads(_, download) if download.is_busy());
+        self.conns.get(&id).is_some_and(busy)
+            || self.conns.values().filter(|conn| busy(conn)).count() < self.config.sources_max()
+    }
+
+    /// Sources that waited for their turn.
+    pub(super) fn ask_waiting(&mut self) {
+        for _ in 0..self.waiting.len() {
+            let Some(id) = self.waiting.pop_front() else { return };
+            if let Some(share) = self.conns.get(&id).and_then(|conn| conn.purpose.share()) {
+                self.ask(share, id);
+            }
+            if self.waiting.back() == Some(&id) {
+                // Still no turn for anybody: it keeps its place.
+                self.waiting.rotate_right(1);
+                return;
+            }
         }
-        self.fill(share);
+    }
+
+    /// Extents of a batch: many more if buffers are scarce, so that one delivery never takes more than a few.
+    fn extents_max(&self) -> usize {
+        if self.pool.left() > SPANS_LOW { EXTENTS_MAX } else { usize::MAX }
     }
 
     pub(super) fn blocks_begin(&mut self, id: ConnId, head: BlocksHead) -> Result<(), Fault> {
+        let extents_max = self.extents_max();
         let Some(Purpose::Downloads(share, download)) = self.conns.get_mut(&id).map(|conn| &mut conn.purpose)
         else {
             return Err(Fault::OutOfTurn);
@@ -91,7 +115,7 @@ impl Node {
             return Ok(());
         }
         let len = download.incoming().map_or(0, |(_, _, len)| len);
-        if download.must_flush(len)
+        if download.must_flush(len, extents_max)
             && let Some(batch) = download.batch.take()
         {
             self.land(share, id, batch);
@@ -134,37 +158,15 @@ impl Node {
 
     fn whole_run(&mut self, share: ShareId, id: ConnId) {
         let busy = self.fetches.get(&share).is_some_and(|fetch| fetch.lands >= LANDS_BUSY);
+        let extents_max = self.extents_max();
+        self.settled(share, id);
         if let Some(download) = self.download(id)
-            && (download.is_full() || !busy)
+            && (download.is_full(extents_max) || !busy)
             && let Some(batch) = download.take_batch()
         {
             self.land(share, id, batch);
         }
         self.ask(share, id);
-    }
-
-    fn manifest_payload(
-        &mut self,
-        share: ShareId,
-        id: ConnId,
-        at: u64,
-        bytes: &[u8],
-        whole: Option<BlockRun>,
-    ) -> Result<(), Fault> {
-        let Some(Stage::Manifest(from, manifest)) =
-            self.fetches.get_mut(&share).map(|fetch| &mut fetch.stage)
-        else {
-            // It was asked for before the share went on without it.
-            return Ok(());
-        };
-        if *from == id {
-            manifest.fill(at, bytes);
-            if let Some(run) = whole {
-                manifest.came(run);
-                self.check_manifest(share)?;
-            }
-        }
-        Ok(())
     }
 
     /// Hands whole runs to the disk.
@@ -204,34 +206,29 @@ impl Node {
     ) {
         let Some(fetch) = self.fetches.get_mut(&share) else { return };
         fetch.lands -= 1;
-        let transfer = match &mut fetch.stage {
-            Stage::Running(_, transfer) | Stage::Ending(Some((_, transfer)), _) => transfer,
-            _ => return self.maybe_ended(share),
+        let (Stage::Running(_, transfer) | Stage::Ending(Some(transfer), _)) = &mut fetch.stage else {
+            return;
         };
         let hashes = match result {
             Ok(hashes) => hashes,
-            Err(error) => {
-                self.fail(share, Failure::Storage(error));
-                self.maybe_ended(share);
-                return;
-            }
+            Err(error) => return self.fail(share, Failure::Storage(error)),
         };
+        assert_eq!(hashes.len(), runs.len(), "a land job is answered with one hash an extent");
         let mut wrong = Vec::new();
-        let mut unproven = Vec::new();
         for ((run, _), hash) in runs.iter().zip(&hashes) {
-            match transfer.landed(*run, *hash) {
-                None | Some(Checked::Verified | Checked::Rotten) => {}
-                Some(Checked::Unproven) => unproven.extend(transfer.position(*run).map(|(place, _)| place)),
-                Some(Checked::Wrong { place, from }) => wrong.push((place, from)),
+            if let Some(Checked::Wrong { place, from }) = transfer.landed(*run, *hash) {
+                wrong.push((place, from));
             }
         }
+        let all_right = wrong.is_empty();
         for (place, from) in wrong {
             self.came_wrong(share, place, &from);
         }
-        self.ask_proofs(share, unproven);
+        if !all_right {
+            self.fill(share);
+        }
         self.flush_batches(share);
         self.advance(share);
-        self.maybe_ended(share);
     }
 
     /// Batches that waited for a job to join need not wait any longer.
@@ -248,43 +245,41 @@ impl Node {
 
     /// A chunk's bytes are wrong: the source is asked to look at its disk, once; then it is the one who is wrong.
     fn came_wrong(&mut self, share: ShareId, place: Place, from: &BTreeSet<ConnId>) {
-        let Some(transfer) = self.running(share) else { return };
-        let sole = if from.len() == 1 { from.first().copied() } else { None };
-        let times = transfer.wrong(place.chunk);
-        let corrupt = Corrupt { blob: BlobId::of(place.entry).0, chunk: place.within };
-        let Some(id) = sole.filter(|id| self.download(*id).is_some()) else {
-            if let Some(transfer) = self.running(share) {
-                transfer.again(place.chunk);
-            }
-            for id in from.iter().filter(|_| times > WRONG_MAX) {
-                self.misbehaved(*id, Fault::BadBytes);
-            }
-            return self.fill(share);
+        let (Some(fetch), conns) = (self.fetches.get_mut(&share), &self.conns) else { return };
+        let Stage::Running(_, transfer) = &mut fetch.stage else { return };
+        let is_here = |id: ConnId| {
+            conns
+                .get(&id)
+                .is_some_and(|conn| matches!(conn.purpose, Purpose::Downloads(of, _) if of == share))
         };
-        if times < WRONG_MAX {
-            self.with_session(id, |session| session.send(&Message::Corrupt(corrupt)));
-        } else {
-            if let Some(transfer) = self.running(share) {
-                transfer.again(place.chunk);
+        match transfer.judge(place.chunk, from, is_here) {
+            Sentence::Doubt(id) => self.ask_doubts(share, id),
+            Sentence::Again => {}
+            Sentence::Guilty(guilty) => {
+                guilty.into_iter().for_each(|id| self.misbehaved(id, Fault::BadBytes))
             }
-            self.misbehaved(id, Fault::BadBytes);
         }
     }
 
-    fn ask_proofs(&mut self, share: ShareId, places: Vec<Place>) {
+    /// Asks a source to look at its disk, a few chunks at a time.
+    pub(super) fn ask_doubts(&mut self, share: ShareId, id: ConnId) {
         let now = self.now;
-        let Some(source) = self.conns_of(share).into_iter().find(|id| self.download(*id).is_some()) else {
+        let mut messages = Vec::new();
+        let Some(Stage::Running(_, transfer)) = self.fetches.get_mut(&share).map(|fetch| &mut fetch.stage)
+        else {
             return;
         };
-        for place in places {
-            let Some(range) = self.running(share).and_then(|transfer| transfer.ask_hashes_of(place)) else {
-                continue;
-            };
-            if let Some(download) = self.download(source) {
-                download.ask_hashes(range, now);
-            }
-            self.with_session(source, |session| session.send(&Message::HashRequest(range)));
+        let Some(Conn { purpose: Purpose::Downloads(_, download), .. }) = self.conns.get_mut(&id) else {
+            return;
+        };
+        while download.has_room_for_doubt()
+            && let Some(place) = transfer.pick_doubt(id)
+        {
+            let corrupt = Corrupt { blob: BlobId::of(place.entry).0, chunk: place.within };
+            download.doubt(corrupt.blob, corrupt.chunk, now);
+            messages.push(Message::Corrupt(corrupt));
         }
+        self.with_session(id, |session| messages.iter().for_each(|message| session.send(message)));
     }
 
     pub(super) fn hashes_came(&mut self, share: ShareId, id: ConnId, hashes: &Hashes) -> Result<(), Fault> {
@@ -292,24 +287,17 @@ impl Node {
         if let Some(download) = self.download(id) {
             download.hashes_came(hashes.range, now)?;
         }
-        let Some(fetch) = self.fetches.get_mut(&share) else { return Ok(()) };
         if hashes.range.blob == BlobId::MANIFEST.0 {
-            if let Stage::Manifest(_, manifest) = &mut fetch.stage {
-                manifest.proven(hashes)?;
-            }
-            return self.check_manifest(share);
+            return self.manifest_hashes(share, id, hashes);
         }
+        let Some(fetch) = self.fetches.get_mut(&share) else { return Ok(()) };
         let Stage::Running(manifest, transfer) = &mut fetch.stage else { return Ok(()) };
         let entry = BlobId(hashes.range.blob).entry().ok_or(Fault::Unasked)?;
-        let shape: Shape = manifest.shape(entry).ok_or(Fault::Unasked)?;
-        let Some(EntryKind::File(file)) = manifest.entry(entry).map(|entry| entry.kind) else {
-            return Err(Fault::Unasked);
-        };
-        offer::check(&shape, &file.root, hashes)?;
-        let wrong = transfer.proven(hashes.range, &hashes.hashes);
-        let stubborn = wrong.iter().any(|place| transfer.wrong(place.chunk) > WRONG_MAX);
-        if stubborn {
-            return Err(Fault::BadBytes);
+        let file = manifest.file(entry).ok_or(Fault::Unasked)?;
+        let shape = Shape { size: file.size, chunk: manifest.chunk_size() };
+        check(&shape, &file.root, hashes)?;
+        for (place, from) in transfer.proven(hashes.range, &hashes.hashes) {
+            self.came_wrong(share, place, &from);
         }
         self.fill(share);
         self.advance(share);
@@ -326,122 +314,13 @@ impl Node {
                 self.land(share, id, batch);
             }
         }
-        let mut unproven = Vec::new();
         if let Some(transfer) = self.running(share) {
             owed.into_iter().for_each(|run| transfer.unask(run));
             ranges.into_iter().for_each(|range| transfer.unask_hashes(range));
-            transfer.all_again();
-            unproven = transfer.unproven();
+            transfer.unquestion(id);
         }
-        self.ask_proofs(share, unproven);
+        self.offerer_gone(share, id);
         self.fill(share);
-    }
-
-    pub(super) fn recheck_done(&mut self, share: ShareId, place: Place, result: Result<Hash, StorageError>) {
-        let Some(transfer) = self.running(share) else {
-            self.maybe_ended(share);
-            return;
-        };
-        if transfer.rechecked(place, result.ok()) == Checked::Unproven {
-            self.ask_proofs(share, alloc::vec![place]);
-        }
-        if self.running(share).is_some_and(|transfer| !transfer.is_rechecking())
-            && !self.conns_of(share).is_empty()
-        {
-            self.event(Event::Fetching { share });
-        }
-        self.fill(share);
-        self.advance(share);
-    }
-
-    /// What follows from the state of the chunks: rechecks, claims, the commit.
-    pub(super) fn advance(&mut self, share: ShareId) {
-        let rehashes_max = self.config.rehashes_max;
-        while let Some(place) = self.running(share).and_then(|transfer| transfer.recheck(rehashes_max)) {
-            let range = place.shape.chunk_range(u64::from(place.within));
-            let pending = Pending::Recheck { share, place };
-            let blob = BlobId::of(place.entry);
-            let job = self.jobs.rehash(share, blob, range, place.shape.chunk_height(), pending);
-            self.outputs.push_back(Output::Job(job));
-        }
-        self.timers.arm(Timer::Progress(share), self.now + self.config.progress_interval);
-        self.claim(share);
-        self.maybe_commit(share);
-    }
-
-    /// Writes what was proven; syncs it every so often.
-    fn claim(&mut self, share: ShareId) {
-        const SYNC_MIN: u64 = 16 << 20;
-        let now = self.now;
-        let Some(fetch) = self.fetches.get_mut(&share) else { return };
-        let Stage::Running(_, transfer) = &mut fetch.stage else { return };
-        let state = &mut fetch.checkpoints;
-        if state.written == 0 {
-            let claims = transfer.take_claims();
-            if !claims.is_empty() {
-                state.written += 1;
-                let bytes: u64 = claims
-                    .iter()
-                    .filter_map(|claim| transfer.place(claim.chunk.0))
-                    .map(|place| place.bytes())
-                    .sum();
-                state.unsynced_bytes += bytes;
-                let job = self.jobs.checkpoint(share, claims, Durability::Written);
-                self.outputs.push_back(Output::Job(job));
-                self.timers.arm(Timer::Checkpoint(share), now + self.config.checkpoint_interval);
-            }
-        }
-        let step = (transfer.progress.wanted / 50).max(SYNC_MIN);
-        if state.unsynced_bytes >= step {
-            self.sync(share);
-        }
-    }
-
-    fn sync(&mut self, share: ShareId) {
-        let now = self.now;
-        let Some(fetch) = self.fetches.get_mut(&share) else { return };
-        let state = &mut fetch.checkpoints;
-        if state.synced > 0 || state.unsynced_bytes == 0 || !matches!(fetch.stage, Stage::Running(..)) {
-            return;
-        }
-        state.synced += 1;
-        state.unsynced_bytes = 0;
-        state.last_sync = now;
-        let job = self.jobs.checkpoint(share, Vec::new(), Durability::Synced);
-        self.outputs.push_back(Output::Job(job));
-    }
-
-    pub(super) fn checkpoint_due(&mut self, share: ShareId) {
-        self.sync(share);
-        if self.fetches.get(&share).is_some_and(|fetch| fetch.checkpoints.unsynced_bytes > 0) {
-            self.timers.set(Timer::Checkpoint(share), self.now + self.config.checkpoint_interval);
-        }
-    }
-
-    pub(super) fn checkpoint_done(
-        &mut self,
-        share: ShareId,
-        durability: Durability,
-        result: Result<(), StorageError>,
-    ) {
-        let Some(fetch) = self.fetches.get_mut(&share) else { return };
-        match durability {
-            Durability::Written => fetch.checkpoints.written -= 1,
-            Durability::Synced => fetch.checkpoints.synced -= 1,
-        }
-        match result {
-            Ok(()) => self.advance(share),
-            Err(error) => self.fail(share, Failure::Storage(error)),
-        }
-        self.maybe_ended(share);
-    }
-
-    pub(super) fn tell_progress(&mut self, share: ShareId) {
-        self.tell_uploads(share);
-        if let Some(transfer) = self.running(share) {
-            let progress = transfer.progress;
-            self.event(Event::Progress { share, progress });
-        }
     }
 
     /// Reading stops before buffers run out, and goes on when there are some again.

@@ -1,6 +1,7 @@
 //! Jobs on their way and what their completions mean.
 
 use alloc::collections::BTreeMap;
+use alloc::collections::btree_map::Entry;
 use alloc::vec::Vec;
 use core::ops::Range;
 
@@ -26,13 +27,31 @@ pub(super) enum Pending {
     Checkpoint { share: ShareId, durability: Durability },
     Commit(ShareId),
     Sign { share: ShareId, conn: ConnId, receipt: Receipt },
-    Verify { share: ShareId, conn: ConnId, receipt: Receipt },
+    Verify { share: ShareId, conn: ConnId, peer: NodeId, receipt: Receipt },
+}
+
+impl Pending {
+    const fn share(&self) -> ShareId {
+        match self {
+            Self::Open(share)
+            | Self::Commit(share)
+            | Self::Read { share, .. }
+            | Self::Land { share, .. }
+            | Self::Recheck { share, .. }
+            | Self::Question { share, .. }
+            | Self::Checkpoint { share, .. }
+            | Self::Sign { share, .. }
+            | Self::Verify { share, .. } => *share,
+        }
+    }
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Jobs {
     next: u64,
     pending: BTreeMap<JobId, Pending>,
+    /// How many of them belong to each share.
+    of_shares: BTreeMap<ShareId, usize>,
 }
 
 impl Jobs {
@@ -40,9 +59,26 @@ impl Jobs {
         self.pending.len()
     }
 
+    /// Jobs of one share that are not answered yet.
+    pub(super) fn of(&self, share: ShareId) -> usize {
+        self.of_shares.get(&share).copied().unwrap_or(0)
+    }
+
+    fn take(&mut self, id: JobId) -> Option<Pending> {
+        let pending = self.pending.remove(&id)?;
+        if let Entry::Occupied(mut count) = self.of_shares.entry(pending.share()) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+        Some(pending)
+    }
+
     fn add(&mut self, pending: Pending) -> JobId {
         let id = JobId(self.next);
         self.next += 1;
+        *self.of_shares.entry(pending.share()).or_default() += 1;
         self.pending.insert(id, pending);
         id
     }
@@ -116,7 +152,8 @@ impl Node {
     /// If a completion answers no open job of this node, or with the result of another kind of job: faults of the
     /// driver that the types already make hard.
     pub(super) fn done(&mut self, done: Done) {
-        let pending = self.jobs.pending.remove(&done.id);
+        let pending = self.jobs.take(done.id);
+        let share = pending.as_ref().map(Pending::share);
         match (pending, done.result, done.buf) {
             (Some(Pending::Open(share)), JobResult::Open(result), None) => self.open_done(share, result),
             (Some(Pending::Read { share, conn, runs }), JobResult::Read(result), Some(buf)) => {
@@ -138,15 +175,17 @@ impl Node {
             (Some(Pending::Commit(share)), JobResult::Commit(result), None) => {
                 self.commit_done(share, result)
             }
-            (Some(Pending::Sign { share, conn, receipt }), JobResult::Sign(signature), None) => {
-                self.sign_done(share, conn, Receipt { signature, ..receipt });
+            (Some(Pending::Sign { conn, receipt, .. }), JobResult::Sign(signature), None) => {
+                self.sign_done(conn, Receipt { signature, ..receipt });
             }
-            (Some(Pending::Verify { share, conn, receipt }), JobResult::Verify(verdict), None) => {
-                let Some(peer) = self.conns.get(&conn).map(|conn| conn.session.peer) else { return };
+            (Some(Pending::Verify { share, conn, peer, receipt }), JobResult::Verify(verdict), None) => {
                 let Receipt { outcome, time, .. } = receipt;
                 self.event(Event::Receipt { share, conn, peer, outcome, time, verdict });
             }
             (pending, result, _) => panic!("completion {result:?} does not answer {pending:?}"),
+        }
+        if let Some(share) = share {
+            self.maybe_ended(share);
         }
     }
 }

@@ -1,9 +1,11 @@
 //! The root: routes inputs to sessions and shares, keeps the limits, hands out jobs. PROTOCOL §5.
 
+mod claims;
 mod ending;
 mod fetch;
 mod flow;
 mod jobs;
+mod offer;
 mod peers;
 mod serve;
 #[cfg(test)]
@@ -81,8 +83,10 @@ pub struct Node {
     discoveries: BTreeMap<DiscoveryKey, ShareId>,
     jobs: Jobs,
     pool: Pool,
-    /// Uploads that found no free buffer.
-    starving: BTreeSet<ConnId>,
+    /// Uploads that found no free buffer, the first to wait first.
+    starving: VecDeque<ConnId>,
+    /// Sources that may not be asked before others are done.
+    waiting: VecDeque<ConnId>,
     timers: Timers,
     next_dial: u64,
     outputs: VecDeque<Output>,
@@ -95,6 +99,7 @@ impl Node {
     /// A node without shares. Equal arguments and inputs give equal outputs.
     pub fn new(config: Config, seed: [u8; 32], now: Now) -> Self {
         let rng = Rng::new(seed);
+        let config = config.sane();
         Self {
             pool: Pool::new(config.spans_max as usize),
             config,
@@ -109,7 +114,8 @@ impl Node {
             fetches: BTreeMap::new(),
             discoveries: BTreeMap::new(),
             jobs: Jobs::default(),
-            starving: BTreeSet::new(),
+            starving: VecDeque::new(),
+            waiting: VecDeque::new(),
             timers: Timers::default(),
             next_dial: DIALLED,
             outputs: VecDeque::new(),
@@ -142,6 +148,7 @@ impl Node {
             self.expired(timer);
         }
         self.feed_starving();
+        self.ask_waiting();
         self.relieve_pressure();
     }
 
@@ -163,7 +170,13 @@ impl Node {
 
     /// Bytes that connections and buffers hold now; at most [`Config::memory_max`] less what channels hold.
     pub fn memory(&self) -> u64 {
-        let conns: usize = self.conns.values().map(|conn| conn.session.memory()).sum();
+        let purpose = |purpose: &Purpose| match purpose {
+            Purpose::Uploads(_, upload) => upload.memory(),
+            Purpose::Downloads(_, download) => download.memory(),
+            Purpose::Strange(_) | Purpose::Leaving(_) => 0,
+        };
+        let conns: usize =
+            self.conns.values().map(|conn| conn.session.memory() + purpose(&conn.purpose)).sum();
         conns as u64 + self.pool.taken() as u64 * SPAN
     }
 
@@ -220,6 +233,13 @@ impl Node {
             self.outputs.push_back(Output::Flush { conn: id });
         }
         Some(result)
+    }
+
+    /// Whether a share's name is in use, be it by one that is ending.
+    fn is_taken(&self, share: ShareId) -> bool {
+        self.serving.contains_key(&share)
+            || self.unserved.contains(&share)
+            || self.fetches.contains_key(&share)
     }
 
     /// The connections of a share, hung up ones left out.

@@ -19,6 +19,11 @@ const LOOK: Duration = Duration::from_secs(5);
 impl Node {
     pub(super) fn connected(&mut self, id: ConnId, ends: Ends) {
         let share = match ends.role {
+            // So many may be told that we are busy, and no more.
+            Role::Responder if self.conns.len() >= 2 * self.config.conns_max as usize => {
+                self.outputs.push_back(Output::Hangup { conn: id, why: Goodbye::Said(Reason::Busy) });
+                return;
+            }
             Role::Responder => None,
             Role::Initiator => match self.dials.remove(&id) {
                 Some(share) if self.welcome_dialled(share, id) => Some(share),
@@ -49,16 +54,16 @@ impl Node {
                 Ok(Some(incoming)) => self.route(id, incoming),
                 Err(fault) => Err(fault),
             };
-            if let Err(fault) = outcome {
+            // It makes us say more than it reads.
+            let flood = || {
+                let conn = self.conns.get(&id)?;
+                (conn.session.outbox.control_waiting() > self.config.control_max as usize)
+                    .then_some(Fault::Flood)
+            };
+            if let Some(fault) = outcome.err().or_else(flood) {
                 self.misbehaved(id, fault);
                 break;
             }
-        }
-        if self.conns.get(&id).is_some_and(|conn| {
-            conn.session.outbox.control_waiting() > self.config.control_max as usize
-                && !conn.session.is_closing()
-        }) {
-            self.misbehaved(id, Fault::Flood);
         }
     }
 
@@ -154,6 +159,8 @@ impl Node {
             conn.reading = Reading::Open;
             self.outputs.push_back(Output::Resume { conn: id });
         }
+        let unsent = conn.session.outbox.cut();
+        unsent.into_iter().for_each(|buf| self.pool.put(buf));
         self.outputs.push_back(Output::Hangup { conn: id, why });
         self.timers.cancel(Timer::Handshake(id));
         self.timers.cancel(Timer::Liveness(id));
@@ -162,24 +169,21 @@ impl Node {
 
     /// Takes a purpose apart: what was on its way is asked of others.
     fn retired(&mut self, id: ConnId, purpose: Purpose, peer: NodeId, gone: PeerGone) {
-        self.starving.remove(&id);
-        let share = match purpose {
-            Purpose::Leaving(_) | Purpose::Strange(None) => return,
-            Purpose::Strange(Some(share)) => {
-                self.source_gone(share, id, gone);
-                return;
-            }
+        self.starving.retain(|waiting| *waiting != id);
+        self.waiting.retain(|waiting| *waiting != id);
+        match purpose {
+            Purpose::Leaving(_) | Purpose::Strange(None) => {}
+            Purpose::Strange(Some(share)) => self.source_gone(share, id, gone),
             Purpose::Uploads(share, upload) => {
                 self.tell_upload(share, id, &upload);
-                share
+                self.event(Event::PeerDown { share, conn: id, peer, why: gone });
             }
             Purpose::Downloads(share, download) => {
+                self.event(Event::PeerDown { share, conn: id, peer, why: gone });
                 self.reclaim(share, id, download);
                 self.source_gone(share, id, gone);
-                share
             }
-        };
-        self.event(Event::PeerDown { share, conn: id, peer, why: gone });
+        }
     }
 
     pub(super) fn disconnected(&mut self, id: ConnId, why: LinkLoss) {
@@ -223,19 +227,20 @@ impl Node {
 
     /// Looks whether a peer still lives, reads, and answers.
     pub(super) fn look_at(&mut self, id: ConnId) {
-        let (now, config) = (self.now, self.config.clone());
+        let (now, config) = (self.now, &self.config);
         let Some(conn) = self.conns.get_mut(&id) else { return };
-        let mut stalled = false;
+        let (mut stalled, mut source) = (false, None);
         if conn.reading == Reading::Paused {
             conn.session.unpaused(now);
         }
-        if let Purpose::Downloads(_, download) = &mut conn.purpose {
+        if let Purpose::Downloads(share, download) = &mut conn.purpose {
+            source = Some(*share);
             if conn.reading == Reading::Paused {
                 download.unpaused(now);
             }
             stalled = download.stalled_since().is_some_and(|since| now.since(since) >= config.stall_max);
         }
-        let liveness = conn.session.look(now, &config);
+        let liveness = conn.session.look(now, config);
         let next = match liveness {
             Liveness::Dead | Liveness::Unread => None,
             Liveness::Fine(_) | Liveness::Ping(_) if stalled => None,
@@ -247,7 +252,12 @@ impl Node {
             }
         };
         match next {
-            Some(at) => self.timers.set(Timer::Liveness(id), at.min(now + LOOK)),
+            Some(at) => {
+                self.timers.set(Timer::Liveness(id), at.min(now + LOOK));
+                if let Some(share) = source {
+                    self.settled(share, id);
+                }
+            }
             None => self.dismiss(id, Reason::TooSlow),
         }
     }

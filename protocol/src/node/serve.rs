@@ -1,5 +1,6 @@
 //! Shares that we serve: greeting receivers, reading what they ask for, looking at our own disk when told to.
 
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -7,12 +8,13 @@ use super::jobs::Pending;
 use super::{Node, Purpose};
 use crate::content::geometry::BLOCK;
 use crate::content::layers::Layers;
-use crate::content::manifest::{EntryKind, Manifest};
-use crate::content::tree;
+use crate::content::manifest::Manifest;
+use crate::content::tree::{self, Ladder};
 use crate::input::Share;
 use crate::job::{Extent, StorageError};
 use crate::output::{Event, Fault, Output, Pausing, Refusal};
 use crate::session::{Payload, Piece, ShareKey};
+use crate::swarm::hashes::range_at;
 use crate::swarm::upload::Upload;
 use crate::timers::Timer;
 use crate::wire::{
@@ -26,6 +28,8 @@ pub(super) struct Serving {
     pub(super) key: ShareKey,
     content: ContentId,
     state: State,
+    /// The upper levels of layers that were asked for, of blobs with more than one range of hashes.
+    ladders: BTreeMap<BlobId, Ladder>,
 }
 
 #[derive(Debug)]
@@ -39,7 +43,7 @@ struct Ready {
     manifest: Arc<Manifest>,
     layers: Arc<Layers>,
     /// The chunk hashes of the manifest itself.
-    own_layer: Arc<Vec<Hash>>,
+    own_layer: Arc<[Hash]>,
 }
 
 /// Looks at our own disk that one peer may cause at once.
@@ -49,12 +53,13 @@ const READS_MAX: u32 = 2;
 
 impl Node {
     pub(super) fn announce(&mut self, share: ShareId, content: ContentId, secret: AccessSecret) {
-        if self.serving.contains_key(&share) || self.fetches.contains_key(&share) {
+        let key = ShareKey::new(content, secret);
+        if self.is_taken(share) || self.discoveries.contains_key(&key.discovery()) {
             return self.refuse(share, Refusal::Duplicate);
         }
-        let key = ShareKey::new(content, secret);
         self.discoveries.insert(key.discovery(), share);
-        self.serving.insert(share, Serving { key, content, state: State::Preparing { done: 0, total: 0 } });
+        let state = State::Preparing { done: 0, total: 0 };
+        self.serving.insert(share, Serving { key, content, state, ladders: BTreeMap::new() });
     }
 
     pub(super) fn preparing(&mut self, share: ShareId, done: u64, total: u64) {
@@ -74,10 +79,12 @@ impl Node {
             self.announce(spec.share, content, spec.secret);
         }
         let Some(serving) = self.serving.get_mut(&spec.share) else { return };
-        if serving.content != content || matches!(serving.state, State::Ready(_)) {
+        let announced = serving.key.discovery() == ShareKey::new(content, spec.secret).discovery();
+        let layers_fit = spec.layers.manifest().content_id() == content;
+        if !announced || !layers_fit || matches!(serving.state, State::Ready(_)) {
             return self.refuse(spec.share, Refusal::NotNow);
         }
-        let own_layer = Arc::new(own_layer(&spec.manifest));
+        let own_layer = own_layer(&spec.manifest).into();
         serving.state = State::Ready(Ready { manifest: spec.manifest, layers: spec.layers, own_layer });
         for id in self.conns_of(spec.share) {
             self.greet_receiver(spec.share, id);
@@ -113,21 +120,24 @@ impl Node {
             Message::Request(run) => self.requested(share, id, run),
             Message::HashRequest(range) => self.hashes_requested(share, id, range),
             Message::Corrupt(corrupt) => self.question_self(share, id, corrupt),
-            Message::Receipt(receipt) => {
-                self.receipt(share, id, receipt);
-                Ok(())
-            }
+            Message::Receipt(receipt) => self.receipt(share, id, receipt),
             Message::Paused => {
-                self.event(Event::PeerPaused { share, conn: id, now: Pausing::Paused });
+                self.peer_paused(share, id, Pausing::Paused);
                 Ok(())
             }
             Message::Resumed => {
-                self.event(Event::PeerPaused { share, conn: id, now: Pausing::Resumed });
+                self.peer_paused(share, id, Pausing::Resumed);
                 Ok(())
             }
             // Receivers may say what they have; with one source nobody asks them for it.
             Message::Have(_) => Ok(()),
             _ => Err(Fault::OutOfTurn),
+        }
+    }
+
+    fn peer_paused(&mut self, share: ShareId, id: ConnId, now: Pausing) {
+        if self.upload(id).is_some_and(|upload| upload.pause(now)) {
+            self.event(Event::PeerPaused { share, conn: id, now });
         }
     }
 
@@ -147,16 +157,25 @@ impl Node {
 
     fn requested(&mut self, share: ShareId, id: ConnId, run: BlockRun) -> Result<(), Fault> {
         let ready = self.ready(share)?;
-        let config = self.config.clone();
+        let requests_max = self.config.requests_max;
         if let Some(upload) = self.upload(id) {
-            upload.ask(run, &ready.manifest, &config)?;
+            upload.ask(run, &ready.manifest, requests_max)?;
         }
         self.feed_upload(id);
         Ok(())
     }
 
-    /// Reads ahead for one receiver, as far as its share of the buffers goes.
+    /// Reads ahead for one receiver, unless others have waited longer for buffers.
     pub(super) fn feed_upload(&mut self, id: ConnId) {
+        if self.starving.is_empty() {
+            self.feed(id);
+        } else if !self.starving.contains(&id) {
+            self.starving.push_back(id);
+        }
+    }
+
+    /// Reads ahead for one receiver, as far as its share of the buffers goes.
+    fn feed(&mut self, id: ConnId) {
         let uploads =
             self.conns.values().filter(|conn| matches!(conn.purpose, Purpose::Uploads(..))).count() as u32;
         let fair = (self.config.spans_max - self.config.spans_reserved) / uploads.max(1);
@@ -171,7 +190,7 @@ impl Node {
                 return;
             }
             if left <= reserved {
-                self.starving.insert(id);
+                self.starving.push_back(id);
                 return;
             }
             let share = *share;
@@ -207,8 +226,8 @@ impl Node {
     /// Buffers are free again: those who found none come first.
     pub(super) fn feed_starving(&mut self) {
         while self.pool.left() > self.config.spans_reserved as usize {
-            let Some(id) = self.starving.pop_first() else { return };
-            self.feed_upload(id);
+            let Some(id) = self.starving.pop_front() else { return };
+            self.feed(id);
         }
     }
 
@@ -253,25 +272,24 @@ impl Node {
 
     fn hashes_requested(&mut self, share: ShareId, id: ConnId, range: HashRange) -> Result<(), Fault> {
         let ready = self.ready(share)?;
-        let (shape, layer): (_, &[Hash]) = match BlobId(range.blob).entry() {
+        let blob = BlobId(range.blob);
+        let (shape, layer): (_, &[Hash]) = match blob.entry() {
             None => (ready.manifest.identity().shape(), &ready.own_layer),
             Some(entry) => (
                 ready.manifest.shape(entry).ok_or(Fault::BadRequest)?,
-                ready.layers.layer(&ready.manifest, entry).ok_or(Fault::BadRequest)?,
+                ready.layers.layer(entry).ok_or(Fault::BadRequest)?,
             ),
         };
+        let asked = range_at(&shape, range.first).ok_or(Fault::BadRequest)?;
         let first = range.first as usize;
-        if !first.is_multiple_of(tree::HASHES_MAX) || first >= layer.len() {
-            return Err(Fault::BadRequest);
-        }
-        let hashes = layer[first..layer.len().min(first + tree::HASHES_MAX)].to_vec();
-        let proof = tree::prove(
-            layer,
-            shape.chunk_height(),
-            shape.height(),
-            u64::from(range.first),
-            tree::HASHES_MAX,
-        );
+        let hashes = layer[first..first + asked.hashes()].to_vec();
+        let proof = if asked.hashes() == layer.len() {
+            Vec::new()
+        } else {
+            let Some(serving) = self.serving.get_mut(&share) else { return Ok(()) };
+            let ladder = serving.ladders.entry(blob).or_insert_with(|| Ladder::new(asked.layer(), layer));
+            ladder.prove(layer, &asked)
+        };
         self.with_session(id, |session| session.send(&Message::Hashes(Hashes { range, hashes, proof })));
         Ok(())
     }
@@ -303,11 +321,11 @@ impl Node {
         corrupt: Corrupt,
         result: Result<Hash, StorageError>,
     ) {
-        let Ok(ready) = self.ready(share) else { return };
-        let Some(entry) = BlobId(corrupt.blob).entry() else { return };
         if let Some(upload) = self.upload(id) {
             upload.rehashes -= 1;
         }
+        let Ok(ready) = self.ready(share) else { return };
+        let Some(entry) = BlobId(corrupt.blob).entry() else { return };
         let expected = expected_hash(&ready, entry, corrupt.chunk);
         let error = match result {
             Ok(hash) if Some(hash) == expected => {
@@ -323,8 +341,13 @@ impl Node {
         self.event(Event::SourceBroken { share, entry, why: error });
     }
 
-    fn receipt(&mut self, share: ShareId, id: ConnId, receipt: Receipt) {
-        let (Some(conn), Some(serving)) = (self.conns.get(&id), self.serving.get(&share)) else { return };
+    fn receipt(&mut self, share: ShareId, id: ConnId, receipt: Receipt) -> Result<(), Fault> {
+        if let Some(upload) = self.upload(id) {
+            upload.receipt()?;
+        }
+        let (Some(conn), Some(serving)) = (self.conns.get(&id), self.serving.get(&share)) else {
+            return Ok(());
+        };
         let session = &conn.session;
         let statement = super::ending::statement(
             serving.content,
@@ -333,10 +356,11 @@ impl Node {
             session.local,
             session.our_nonce(),
         );
-        let signer = session.peer;
-        let pending = Pending::Verify { share, conn: id, receipt };
-        let job = self.jobs.verify(signer, statement, receipt.signature, pending);
+        let peer = session.peer;
+        let pending = Pending::Verify { share, conn: id, peer, receipt };
+        let job = self.jobs.verify(peer, statement, receipt.signature, pending);
         self.outputs.push_back(Output::Job(job));
+        Ok(())
     }
 
     /// Tells the user how much each receiver has been sent.
@@ -374,13 +398,9 @@ impl Node {
 }
 
 fn expected_hash(ready: &Ready, entry: EntryIndex, within: u32) -> Option<Hash> {
-    if let Some(layer) = ready.layers.layer(&ready.manifest, entry) {
-        return layer.get(within as usize).copied();
-    }
-    match ready.manifest.entry(entry)?.kind {
-        EntryKind::File(file) => Some(file.root),
-        EntryKind::Directory | EntryKind::Symlink { .. } => None,
-    }
+    let chunks = ready.manifest.chunks_of(entry);
+    let chunk = chunks.start.checked_add(within).filter(|chunk| *chunk < chunks.end)?;
+    ready.layers.chunk_hash(ChunkIndex(chunk))
 }
 
 /// The chunk hashes of a manifest.
@@ -404,13 +424,4 @@ const fn reject_why(error: StorageError) -> RejectWhy {
 
 fn extent(run: BlockRun, len: u32) -> Extent {
     Extent { blob: BlobId(run.blob), offset: u64::from(run.block) * BLOCK, len }
-}
-
-impl Node {
-    /// The chunk of a share that a chunk of a blob is.
-    pub(super) fn chunk_of(manifest: &Manifest, corrupt: Corrupt) -> Option<ChunkIndex> {
-        let chunks = manifest.chunks_of(BlobId(corrupt.blob).entry()?);
-        let chunk = chunks.start.checked_add(corrupt.chunk)?;
-        (chunk < chunks.end).then_some(ChunkIndex(chunk))
-    }
 }

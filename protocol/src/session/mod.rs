@@ -185,7 +185,7 @@ impl Session {
                 Ok(Some(Incoming::Asked(prove)))
             }
             Message::Proven(proven) => self.proven(proven),
-            Message::Ping(word) => {
+            Message::Ping(word) if self.is_open() => {
                 self.pongs += 1;
                 if self.pongs > PONGS_MAX {
                     return Err(Fault::Flood);
@@ -193,7 +193,7 @@ impl Session {
                 self.send(&Message::Pong(word));
                 Ok(None)
             }
-            Message::Pong(_) => Ok(None),
+            Message::Pong(_) if self.is_open() => Ok(None),
             other if self.is_open() => Ok(Some(Incoming::Message(other))),
             _ => Err(Fault::OutOfTurn),
         }
@@ -256,9 +256,7 @@ impl Session {
         self.pongs = 0;
         if self.outbox.is_empty() {
             self.unread_since = None;
-        }
-        let unread = *self.unread_since.get_or_insert(now);
-        if !self.outbox.is_empty() && now.since(unread) >= config.unread_max {
+        } else if now.since(*self.unread_since.get_or_insert(now)) >= config.unread_max {
             return Liveness::Unread;
         }
         let silent = now.since(self.heard);

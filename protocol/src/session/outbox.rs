@@ -159,6 +159,16 @@ impl Outbox {
         free
     }
 
+    /// Drops all payload but a frame that has begun, and returns the buffers: nothing but it may follow a goodbye.
+    pub(crate) fn cut(&mut self) -> Vec<SpanBuf> {
+        let begun = usize::from(self.begun > 0);
+        if let Some(loan) = self.loans.front_mut() {
+            loan.frames.truncate(begun);
+        }
+        let dropped: Vec<Loan> = self.loans.drain(begun.min(self.loans.len())..).collect();
+        dropped.into_iter().filter_map(|loan| loan.payload.into_pooled()).collect()
+    }
+
     /// Drops everything and returns the loaned buffers.
     pub(crate) fn clear(&mut self) -> Vec<SpanBuf> {
         self.control = Vec::new();

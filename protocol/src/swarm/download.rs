@@ -11,8 +11,14 @@ use crate::job::SpanBuf;
 use crate::output::Fault;
 use crate::wire::{BlockRun, BlocksHead, ChunkRange, HashRange, RANGES_MAX};
 
-/// Extents of one batch at most: small files share a job.
+/// Extents of one batch: small files share a job. More only while buffers are scarce.
 pub(crate) const EXTENTS_MAX: usize = 64;
+/// Requests for hashes open with one peer at most (PROTOCOL §5.6).
+const HASHES_OPEN_MAX: usize = 8;
+/// Questions about its disk open with one peer at most (PROTOCOL §5.7).
+const DOUBTS_OPEN_MAX: usize = 2;
+/// Bytes that an open request takes.
+pub(crate) const ASKED_BYTES: usize = size_of::<((u32, u32), (BlockRun, u32))>();
 /// Runs from this size on are a batch of their own as soon as they are whole.
 const LARGE: usize = 128 * 1024;
 
@@ -33,13 +39,26 @@ pub(crate) struct Batch {
     pub(crate) runs: Vec<(BlockRun, u32)>,
 }
 
+/// What a source has told of its share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Told {
+    Nothing,
+    Preparing,
+    Info,
+    /// What the manifest is and which chunks it has: all that is needed.
+    Have,
+}
+
 #[derive(Debug)]
 pub(crate) struct Download {
+    told: Told,
     /// Chunks that the peer has, as ranges; sorted, not touching.
     have: BTreeMap<u32, u32>,
     asked: BTreeMap<(u32, u32), (BlockRun, u32)>,
     asked_bytes: u64,
     hashes: BTreeSet<HashRange>,
+    /// Chunks of blobs that the peer was told are wrong.
+    doubts: BTreeSet<(u32, u32)>,
     assembly: Option<Assembly>,
     pub(crate) batch: Option<Batch>,
     window: u64,
@@ -52,10 +71,12 @@ pub(crate) struct Download {
 impl Download {
     pub(crate) fn new(config: &Config, now: Now) -> Self {
         Self {
+            told: Told::Nothing,
             have: BTreeMap::new(),
             asked: BTreeMap::new(),
             asked_bytes: 0,
             hashes: BTreeSet::new(),
+            doubts: BTreeSet::new(),
             assembly: None,
             batch: None,
             window: config.window_min.max(4 << 20).min(config.window_max),
@@ -65,11 +86,30 @@ impl Download {
         }
     }
 
+    /// What the peer has told so far.
+    pub(crate) const fn told(&self) -> Told {
+        self.told
+    }
+
+    /// The peer has told this much.
+    pub(crate) fn tell(&mut self, told: Told, now: Now) {
+        if told > self.told {
+            self.told = told;
+            self.progressed = now;
+        }
+    }
+
     /// The peer has more chunks.
     pub(crate) fn have(&mut self, ranges: &[ChunkRange], chunks: u32) -> Result<(), Fault> {
+        if ranges.len() > RANGES_MAX {
+            return Err(Fault::Flood);
+        }
         for range in ranges {
             let end =
                 range.first.checked_add(range.count).filter(|end| *end <= chunks).ok_or(Fault::BadRequest)?;
+            if range.count == 0 {
+                continue;
+            }
             let (mut first, mut last) = (range.first, end);
             while let Some((&start, &stop)) =
                 self.have.range(..=last).next_back().filter(|(_, stop)| **stop >= first)
@@ -87,6 +127,19 @@ impl Download {
         self.have.range(..=chunk).next_back().is_some_and(|(_, end)| chunk < *end)
     }
 
+    /// The peer does not have this chunk after all.
+    pub(crate) fn lacks(&mut self, chunk: u32) {
+        if let Some((&first, &end)) = self.have.range(..=chunk).next_back().filter(|(_, end)| chunk < **end) {
+            self.have.remove(&first);
+            if first < chunk {
+                self.have.insert(first, chunk);
+            }
+            if chunk + 1 < end {
+                self.have.insert(chunk + 1, end);
+            }
+        }
+    }
+
     /// Whether another request of up to a span has room in the window.
     pub(crate) fn has_room(&self, config: &Config) -> bool {
         self.asked_bytes < self.window && self.asked.len() < config.requests_max as usize
@@ -100,6 +153,30 @@ impl Download {
         }
         self.asked.insert((run.blob, run.block), (run, len));
         self.asked_bytes += u64::from(len);
+    }
+
+    /// Whether another request for hashes may be made.
+    pub(crate) fn has_room_for_hashes(&self) -> bool {
+        self.hashes.len() < HASHES_OPEN_MAX
+    }
+
+    /// Whether another chunk may be doubted.
+    pub(crate) fn has_room_for_doubt(&self) -> bool {
+        self.doubts.len() < DOUBTS_OPEN_MAX
+    }
+
+    /// The peer is told that this chunk of a blob is wrong.
+    pub(crate) fn doubt(&mut self, blob: u32, chunk: u32, now: Now) {
+        if self.is_idle() {
+            self.progressed = now;
+        }
+        self.doubts.insert((blob, chunk));
+    }
+
+    /// The peer says that it is right; a fault if it was not asked.
+    pub(crate) fn undoubted(&mut self, blob: u32, chunk: u32, now: Now) -> Result<(), Fault> {
+        self.progressed = now;
+        if self.doubts.remove(&(blob, chunk)) { Ok(()) } else { Err(Fault::Unasked) }
     }
 
     pub(crate) fn ask_hashes(&mut self, range: HashRange, now: Now) {
@@ -117,19 +194,34 @@ impl Download {
 
     /// A request will not be served; a fault if there was none.
     pub(crate) fn rejected(&mut self, run: BlockRun) -> Result<(), Fault> {
-        let (_, len) = self.asked.remove(&(run.blob, run.block)).ok_or(Fault::Unasked)?;
-        self.asked_bytes -= u64::from(len);
-        Ok(())
+        match self.asked.remove(&(run.blob, run.block)) {
+            Some((asked, len)) if asked == run => {
+                self.asked_bytes -= u64::from(len);
+                Ok(())
+            }
+            _ => Err(Fault::Unasked),
+        }
     }
 
     /// Nothing is asked or coming in.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.asked.is_empty() && self.assembly.is_none() && self.hashes.is_empty()
+    fn is_idle(&self) -> bool {
+        self.asked.is_empty() && self.assembly.is_none() && self.hashes.is_empty() && self.doubts.is_empty()
     }
 
-    /// Since when nothing came although something was asked; `None` while nothing is.
+    /// Blocks are asked for or here: it holds a buffer or will.
+    pub(crate) fn is_busy(&self) -> bool {
+        !self.asked.is_empty() || self.assembly.is_some() || self.batch.is_some()
+    }
+
+    /// Since when nothing came although something is due; `None` while nothing is.
     pub(crate) fn stalled_since(&self) -> Option<Now> {
-        (!self.is_idle()).then_some(self.progressed)
+        let silent = matches!(self.told, Told::Nothing | Told::Info);
+        (silent || !self.is_idle()).then_some(self.progressed)
+    }
+
+    /// Bytes of memory for what is asked and for what the peer has.
+    pub(crate) fn memory(&self) -> usize {
+        self.asked.len() * ASKED_BYTES + self.have.len() * size_of::<(u32, u32)>()
     }
 
     /// Time in which we did not read does not count.
@@ -183,17 +275,17 @@ impl Download {
     }
 
     /// Whether a batch must go to the disk before a run of `len` bytes can begin in its buffer.
-    pub(crate) fn must_flush(&self, len: u32) -> bool {
+    pub(crate) fn must_flush(&self, len: u32, extents_max: usize) -> bool {
         self.batch
             .as_ref()
-            .is_some_and(|batch| batch.buf.room() < len as usize || batch.runs.len() >= EXTENTS_MAX)
+            .is_some_and(|batch| batch.buf.room() < len as usize || batch.runs.len() >= extents_max)
     }
 
     /// Whether the batch is worth a job by itself.
-    pub(crate) fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self, extents_max: usize) -> bool {
         self.batch
             .as_ref()
-            .is_some_and(|batch| batch.buf.filled().len() >= LARGE || batch.runs.len() >= EXTENTS_MAX)
+            .is_some_and(|batch| batch.buf.filled().len() >= LARGE || batch.runs.len() >= extents_max)
     }
 
     /// The batch, if it holds whole runs only.

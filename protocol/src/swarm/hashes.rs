@@ -4,7 +4,10 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use crate::Hash;
-use crate::content::tree::{self, HASHES_MAX};
+use crate::content::geometry::Shape;
+use crate::content::tree::{self, HASHES_MAX, Layer, RANGE_HEIGHT_MAX};
+use crate::output::Fault;
+use crate::wire::Hashes;
 
 /// What is known of one chunk's hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,9 +19,10 @@ pub(crate) enum ChunkHash {
     Proven(Hash),
 }
 
-/// A request for a range of hashes, once per range until it is answered or its peer is lost.
+/// How far a range of hashes is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Asking {
+enum Range {
+    Wanted,
     Asked,
     Answered,
 }
@@ -28,7 +32,22 @@ enum Asking {
 pub(crate) struct FileHashes {
     chunks: Vec<ChunkHash>,
     unknown: usize,
-    ranges: BTreeMap<u32, Asking>,
+    ranges: BTreeMap<u32, Range>,
+}
+
+/// The range of a blob's chunk hashes that a request for `first` means (PROTOCOL §5.6); none if there is none.
+pub(crate) fn range_at(shape: &Shape, first: u32) -> Option<tree::HashRange> {
+    if shape.chunks() < 2 {
+        return None;
+    }
+    let slots = 1 << (shape.height() - shape.chunk_height()).min(RANGE_HEIGHT_MAX);
+    Layer::chunks(shape).range(u64::from(first), slots)
+}
+
+/// Whether hashes of a range of a blob's chunk hashes lead to its root.
+pub(crate) fn check(shape: &Shape, root: &Hash, hashes: &Hashes) -> Result<(), Fault> {
+    let range = range_at(shape, hashes.range.first).ok_or(Fault::BadProof)?;
+    tree::check(root, &range, &hashes.hashes, &hashes.proof).map_err(|_| Fault::BadProof)
 }
 
 impl FileHashes {
@@ -55,25 +74,33 @@ impl FileHashes {
         }
     }
 
-    /// The range to ask for so that this chunk's hash becomes known; none if that was asked already.
-    pub(crate) fn ask(&mut self, chunk: u32) -> Option<u32> {
-        let first = chunk - chunk % HASHES_MAX as u32;
+    /// This chunk's hash is needed. Returns the range to ask for, unless that is known already.
+    pub(crate) fn want(&mut self, chunk: u32) -> Option<u32> {
+        let first = chunk - chunk % HASHES_MAX;
         if self.ranges.contains_key(&first) {
             return None;
         }
-        self.ranges.insert(first, Asking::Asked);
+        self.ranges.insert(first, Range::Wanted);
         Some(first)
     }
 
-    /// The peer that was asked is gone or has answered with nothing.
-    pub(crate) fn unask(&mut self, first: u32) {
-        if self.ranges.get(&first) == Some(&Asking::Asked) {
-            self.ranges.remove(&first);
+    pub(crate) fn asked(&mut self, first: u32) {
+        self.ranges.insert(first, Range::Asked);
+    }
+
+    /// The peer that was asked is gone. Says whether the range is wanted again.
+    pub(crate) fn unask(&mut self, first: u32) -> bool {
+        match self.ranges.get_mut(&first) {
+            Some(range @ Range::Asked) => {
+                *range = Range::Wanted;
+                true
+            }
+            _ => false,
         }
     }
 
     pub(crate) fn answered(&mut self, first: u32) {
-        self.ranges.insert(first, Asking::Answered);
+        self.ranges.insert(first, Range::Answered);
     }
 
     /// Whether all hashes, proven or only computed, lead to the root: then all are right.

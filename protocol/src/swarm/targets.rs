@@ -4,11 +4,10 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::candidate::Candidate;
 use crate::config::Config;
 use crate::input::{LinkLoss, PeerHint};
 use crate::rng::Rng;
-use crate::{ConnId, NodeId, Now};
+use crate::{Candidate, ConnId, NodeId, Now};
 
 #[derive(Debug)]
 enum State {

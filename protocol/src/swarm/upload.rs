@@ -5,15 +5,23 @@ use alloc::vec::Vec;
 
 use super::download::EXTENTS_MAX;
 use crate::BlobId;
-use crate::config::Config;
 use crate::content::geometry::{BLOCK, SPAN, SPAN_BLOCKS, Shape};
 use crate::content::manifest::Manifest;
-use crate::output::Fault;
+use crate::output::{Fault, Pausing};
 use crate::wire::BlockRun;
 
-#[derive(Debug, Default)]
+/// Whether the receiver has sent its receipt: it has one for a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Receipted {
+    No,
+    Yes,
+}
+
+#[derive(Debug)]
 pub(crate) struct Upload {
     queue: VecDeque<BlockRun>,
+    receipted: Receipted,
+    pausing: Pausing,
     /// `Read` jobs on their way.
     pub(crate) reads: u32,
     /// Payload bytes handed to the channel, and how many of them the user was told of.
@@ -43,11 +51,47 @@ pub(crate) fn shape_of(manifest: &Manifest, blob: BlobId) -> Option<Shape> {
     }
 }
 
+impl Default for Upload {
+    fn default() -> Self {
+        Self {
+            queue: VecDeque::new(),
+            receipted: Receipted::No,
+            pausing: Pausing::Resumed,
+            reads: 0,
+            bytes: 0,
+            told: 0,
+            rehashes: 0,
+        }
+    }
+}
+
 impl Upload {
-    pub(crate) fn ask(&mut self, run: BlockRun, manifest: &Manifest, config: &Config) -> Result<(), Fault> {
+    /// A receipt came: a fault if it is the second.
+    pub(crate) fn receipt(&mut self) -> Result<(), Fault> {
+        match self.receipted {
+            Receipted::No => {
+                self.receipted = Receipted::Yes;
+                Ok(())
+            }
+            Receipted::Yes => Err(Fault::OutOfTurn),
+        }
+    }
+
+    /// The receiver pauses or goes on. Says whether that is news.
+    pub(crate) fn pause(&mut self, now: Pausing) -> bool {
+        core::mem::replace(&mut self.pausing, now) != now
+    }
+
+    /// Bytes of memory for what the peer asked for.
+    pub(crate) fn memory(&self) -> usize {
+        self.queue.len() * size_of::<BlockRun>()
+    }
+
+    /// A request of the peer.
+    pub(crate) fn ask(&mut self, run: BlockRun, manifest: &Manifest, requests_max: u32) -> Result<(), Fault> {
         let shape = shape_of(manifest, BlobId(run.blob)).ok_or(Fault::BadRequest)?;
         run_len(&shape, run).ok_or(Fault::BadRequest)?;
-        if self.queue.len() >= config.requests_max as usize {
+        if self.queue.len() >= requests_max as usize {
             return Err(Fault::Flood);
         }
         self.queue.push_back(run);

@@ -187,6 +187,5 @@ fn check_file(entry: EntryIndex, file: &FileEntry) -> Result<(), ManifestError> 
 
 /// Checks the name of a share: one name, by the same rules as a name in a path.
 pub(super) fn check_share_name(name: &[u8]) -> Result<(), BadPath> {
-    // A slash divides a path in two names; neither half is the name of a share.
-    if name.contains(&b'/') { Err(BadPath::Empty) } else { check_name(name) }
+    if name.contains(&b'/') { Err(BadPath::Slash) } else { check_name(name) }
 }

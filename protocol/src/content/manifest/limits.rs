@@ -5,7 +5,8 @@ use crate::content::name::BadPath;
 
 /// Bytes of one file at most: its blocks are counted in 32 bits.
 pub const FILE_MAX: u64 = 1 << 46;
-/// Bytes of all files together stay below this, so that no sum of sizes can wrap.
+/// Bytes of all files together stay below this, so that no sum of sizes can wrap, in
+/// whatever order an encoding names them.
 pub const TOTAL_MAX: u64 = (1 << 60) - 1;
 /// Bytes of a symbolic link's target at most.
 pub const TARGET_MAX: usize = 4096;
