@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-use truecopy_protocol::candidate::Candidate;
+use truecopy_protocol::Candidate;
 use truecopy_protocol::input::Input;
 use truecopy_protocol::output::{Event, Goodbye, Output};
 use truecopy_protocol::{ConnId, Node, NodeId, Now};

@@ -6,6 +6,7 @@
 mod clock;
 mod config;
 mod deadlines;
+pub mod disk;
 mod door;
 mod events;
 mod handle;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mio::net::TcpStream;
 use mio::{Interest, Token};
-use truecopy_protocol::candidate::Candidate;
+use truecopy_protocol::Candidate;
 use truecopy_protocol::content::identity::Role;
 use truecopy_protocol::input::LinkLoss;
 use truecopy_protocol::{ConnId, NodeId};

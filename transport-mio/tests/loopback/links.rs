@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
-use truecopy_protocol::candidate::Candidate;
+use truecopy_protocol::Candidate;
 use truecopy_protocol::input::LinkLoss;
 use truecopy_protocol::job::StorageError;
 use truecopy_protocol::output::{Event, Failure, Waiting};

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use truecopy_mio::Listen;
-use truecopy_protocol::candidate::Candidate;
+use truecopy_protocol::Candidate;
 use truecopy_protocol::input::{Command, LinkLoss};
 use truecopy_protocol::job::Verdict;
 use truecopy_protocol::output::{Event, PeerGone};
