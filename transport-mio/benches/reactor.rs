@@ -16,7 +16,9 @@ use truecopy_protocol::content::name::RelPathBuf;
 use truecopy_protocol::content::selection::Selection;
 use truecopy_protocol::content::tree::{OneByOne, subtree};
 use truecopy_protocol::input::{Command, Fetch, PeerHint, Share};
-use truecopy_protocol::job::{Checkpoint, Commit, Land, Open, Opened, Outcome, Read, Rehash, StorageError, Trust};
+use truecopy_protocol::job::{
+    Checkpoint, Commit, Land, Open, Opened, Outcome, Read, Rehash, StorageError, Trust,
+};
 use truecopy_protocol::output::Event;
 use truecopy_protocol::{AccessSecret, Hash, ShareId};
 use truecopy_transport::keys::KeyPair;

@@ -3,6 +3,7 @@
 
 mod lane;
 mod storage;
+mod store;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;

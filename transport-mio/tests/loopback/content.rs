@@ -56,4 +56,3 @@ impl Content {
         self.manifest.total_size()
     }
 }
-

@@ -87,8 +87,8 @@ fn a_name_is_resolved_and_its_addresses_are_tried() {
     let memory = Arc::new(Memory::default());
     // "localhost" may be ::1 first, where nobody listens.
     let port = sender.address().port();
-    let localhost = "localhost".try_into().ok().unwrap();
-    receiver.seek(&content, Some(sender.id), Candidate::Host { name: localhost, port });
+    let localhost = format!("localhost:{port}").parse().unwrap();
+    receiver.seek(&content, Some(sender.id), localhost);
     receiver.accept(&memory);
     receiver.completed();
 }

@@ -33,7 +33,11 @@ impl<D: Disk> Receiving<D> {
         self.staging.get()
     }
 
-    fn open(&self, selection: Selection) -> Result<Opened, StorageError> {
+    /// Opens the staging, or says again what it held when it was opened.
+    ///
+    /// # Errors
+    /// Why it cannot be opened; `Unsupported` for a second try after an error.
+    pub fn open(&self, selection: Selection) -> Result<Opened, StorageError> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((disk, mut options)) = waiting.take() {
             options.selection = selection;
