@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use truecopy_mio::{Events, Handle, Listen, Reactor, ReactorConfig, Storage};
-use truecopy_protocol::candidate::Candidate;
+use truecopy_protocol::Candidate;
 use truecopy_protocol::content::geometry::{ChunkSize, Shape};
 use truecopy_protocol::content::layers::Layers;
 use truecopy_protocol::content::manifest::{FileEntry, Manifest, ManifestBuilder, Mtime, OwnedKind};
@@ -131,8 +131,8 @@ fn transfer(total: u64) -> Duration {
     took
 }
 
-fn layers(_manifest: &Arc<Manifest>) -> Layers {
-    Layers::default()
+fn layers(manifest: &Arc<Manifest>) -> Layers {
+    Layers::new(Arc::clone(manifest), Vec::new()).expect("every file is one chunk")
 }
 
 /// Seconds of processor time of this process.

@@ -22,9 +22,8 @@ impl Content {
         let chunk = ChunkSize::for_share(sizes.iter().map(|size| *size as u64).sum());
         let mut builder = ManifestBuilder::new("share");
         let mut files = BTreeMap::new();
-        let mut layers = Vec::new();
+        let mut layers = BTreeMap::new();
         for (number, size) in sizes.iter().enumerate() {
-            let size = &(*size).min(262144); /*TMP*/
             let bytes: Vec<u8> = (0..*size).map(|at| (at * 31 + (at >> 8) * 7 + number * 13) as u8).collect();
             let shape = Shape { size: *size as u64, chunk };
             let mut root = RootBuilder::with_chunks(shape);
@@ -32,7 +31,7 @@ impl Content {
                 root.push(subtree(&OneByOne, span, shape.span_height()));
             }
             let (root, chunks) = root.finish();
-            layers.push(chunks);
+            layers.insert(EntryIndex(number as u32), chunks);
             let mtime = Mtime { seconds: 0, nanos: 0 };
             let kind = OwnedKind::File(FileEntry { size: shape.size, root, mode: 0o644, mtime });
             // Numbered with leading zeros, so that their order is the manifest's.
@@ -42,7 +41,7 @@ impl Content {
             }
         }
         let manifest = Arc::new(builder.finish(chunk).unwrap());
-        let layers = Arc::new(gather(&manifest, layers));
+        let layers = Arc::new(Layers::assemble(Arc::clone(&manifest), layers).unwrap());
         Self { manifest, layers, files }
     }
 
@@ -56,8 +55,4 @@ impl Content {
     pub fn len(&self) -> u64 {
         self.manifest.total_size()
     }
-}
-
-fn gather(_manifest: &Arc<Manifest>, _layers: Vec<Vec<truecopy_protocol::Hash>>) -> Layers {
-    Layers::default()
 }

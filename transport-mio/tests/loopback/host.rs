@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use truecopy_mio::{Events, Handle, Listen, Reactor, ReactorConfig, Storage};
-use truecopy_protocol::candidate::Candidate;
+use truecopy_protocol::Candidate;
 use truecopy_protocol::content::manifest::Manifest;
 use truecopy_protocol::content::selection::Selection;
 use truecopy_protocol::content::tree::{OneByOne, subtree};

@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
-use truecopy_protocol::candidate::Candidate;
+use truecopy_protocol::Candidate;
 use truecopy_protocol::input::LinkLoss;
 use truecopy_protocol::job::StorageError;
 use truecopy_protocol::output::{Event, Failure, Waiting};
@@ -31,8 +31,7 @@ fn a_port_where_nobody_listens_is_refused() {
 #[test]
 fn an_unknown_name_is_unreachable() {
     let host = Host::start(config());
-    let name = "no-such-host.invalid".try_into().ok().unwrap();
-    host.seek(&Content::new(&[1]), None, Candidate::Host { name, port: 1 });
+    host.seek(&Content::new(&[1]), None, "no-such-host.invalid:1".parse().unwrap());
     assert_eq!(first_loss(&host), LinkLoss::Unreachable);
 }
 

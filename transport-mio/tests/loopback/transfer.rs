@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use truecopy_mio::Listen;
-use truecopy_protocol::candidate::Candidate;
+use truecopy_protocol::Candidate;
 use truecopy_protocol::input::{Command, LinkLoss};
 use truecopy_protocol::job::Verdict;
 use truecopy_protocol::output::{Event, PeerGone};
@@ -87,8 +87,8 @@ fn a_name_is_resolved_and_its_addresses_are_tried() {
     let memory = Arc::new(Memory::default());
     // "localhost" may be ::1 first, where nobody listens.
     let port = sender.address().port();
-    let localhost = "localhost".try_into().ok().unwrap();
-    receiver.seek(&content, Some(sender.id), Candidate::Host { name: localhost, port });
+    let localhost = format!("localhost:{port}").parse().unwrap();
+    receiver.seek(&content, Some(sender.id), localhost);
     receiver.accept(&memory);
     receiver.completed();
 }
