@@ -1,1 +1,3 @@
-//! placeholder
+//! The real driver of truecopy.
+
+pub mod disk;

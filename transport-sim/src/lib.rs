@@ -1,1 +1,3 @@
-//! placeholder
+//! Seeded faulty streams and disks.
+
+pub mod disk;
