@@ -7,5 +7,6 @@
 pub mod channel;
 pub mod disk;
 pub mod pump;
+pub mod record;
 pub mod store;
 pub mod stream;

@@ -1,0 +1,6 @@
+//! Recordings: a run is a value.
+
+mod hostile;
+mod replay;
+mod shapes;
+mod world;
