@@ -87,15 +87,15 @@ fn entries_of_one_who_knows_the_checksum_do_no_harm() {
     for whole in [sender, receiver] {
         let good: Vec<Vec<u8>> = pieces(&whole).into_iter().map(<[u8]>::to_vec).collect();
         assert_eq!(recording(&good), whole);
-        // Every third piece, one byte of it changed: whatever is said of it, nothing breaks.
-        for at in (1..good.len()).step_by(3) {
+        // In some pieces one byte is changed: whatever is said of it, nothing breaks.
+        for at in (1..good.len()).step_by(good.len() / 150) {
             let mut bad = good.clone();
             let byte = at * 7 % bad[at].len();
             bad[at][byte] = bad[at][byte].wrapping_add(1 + at as u8 % 250);
             let _ = replay(&recording(&bad)[..]);
         }
         // Two pieces change places; one is there twice; one is missing.
-        for at in (1..good.len() - 1).step_by(5) {
+        for at in (1..good.len() - 1).step_by(good.len() / 50) {
             let mut bad = good.clone();
             bad.swap(at, at + 1);
             let _ = replay(&recording(&bad)[..]);

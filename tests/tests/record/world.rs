@@ -22,20 +22,23 @@ use truecopy_protocol::{
 };
 use truecopy_transport::record::{Recorder, Recording, Start, Tap};
 
-pub const SHARE: ShareId = ShareId(0);
+pub(crate) const SHARE: ShareId = ShareId(0);
 /// Stands all over the files, and must stand nowhere in a recording.
-pub const MARKER: &[u8] = b"PAYLOAD-MARKER-7";
-pub const SECRET: AccessSecret = AccessSecret(*b"an access secret, 32 bytes long!");
-/// Files and their sizes: one of several spans within its one chunk, small ones, an empty one.
-const FILES: [(&str, usize); 5] =
-    [("a/big", 256 * 1024), ("a/empty", 0), ("b", 40_000), ("c", 16), ("d", 200_000)];
+pub(crate) const MARKER: &[u8] = b"PAYLOAD-MARKER-7";
+pub(crate) const SECRET: AccessSecret = AccessSecret(*b"an access secret, 32 bytes long!");
+/// Files and their sizes: each one chunk at most; an empty one, small ones, and many that make it last.
+fn files() -> Vec<(String, usize)> {
+    let odd = [("a/big", 256 * 1024), ("a/empty", 0), ("b", 40_000), ("c", 16), ("d", 200_000)];
+    let many = (10..30).map(|n| (format!("many/{n}"), 250_000 - n));
+    odd.map(|(name, len)| (name.to_owned(), len)).into_iter().chain(many).collect()
+}
 
 /// A file in memory that several may write to.
 #[derive(Clone, Default)]
-pub struct Sink(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Sink(Arc<Mutex<Vec<u8>>>);
 
 impl Sink {
-    pub fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         self.0.lock().unwrap().clone()
     }
 }
@@ -51,7 +54,7 @@ impl Write for Sink {
     }
 }
 
-pub fn start(side: u8) -> Start {
+pub(crate) fn start(side: u8) -> Start {
     Start { program: "test".into(), config: Config::default(), seed: [side; 32], now: Now::ZERO }
 }
 
@@ -125,10 +128,10 @@ fn content(len: usize) -> Vec<u8> {
 }
 
 fn manifest() -> Manifest {
-    let total: usize = FILES.iter().map(|(_, len)| len).sum();
+    let total: usize = files().iter().map(|(_, len)| len).sum();
     let chunk = ChunkSize::for_share(total as u64);
     let mut builder = ManifestBuilder::new("shared");
-    for (name, len) in FILES {
+    for (name, len) in files() {
         let size = len as u64;
         let root = match len {
             0 => truecopy_protocol::Hash::ZERO,
@@ -142,7 +145,7 @@ fn manifest() -> Manifest {
 }
 
 /// A link: cut into pieces of this size on its way.
-pub struct World {
+pub(crate) struct World {
     hosts: [Host; 2],
     links: [Option<ConnId>; 2],
     piece: usize,
@@ -151,11 +154,11 @@ pub struct World {
 
 impl World {
     /// A sender (0) and a receiver (1), each recorded to its own recording.
-    pub fn new(recordings: &[Recording; 2], piece: usize, receivers_secret: AccessSecret) -> Self {
+    pub(crate) fn new(recordings: &[Recording; 2], piece: usize, receivers_secret: AccessSecret) -> Self {
         let mut hosts = [Host::new(1, &recordings[0]), Host::new(2, &recordings[1])];
         let manifest = Arc::new(manifest());
         let layers = Arc::new(Layers::new(Arc::clone(&manifest), Vec::new()).unwrap());
-        for (at, (_, len)) in FILES.iter().enumerate() {
+        for (at, (_, len)) in files().iter().enumerate() {
             hosts[0].files.insert(BlobId::of(EntryIndex(at as u32)), content(*len));
         }
         let announce = Command::Announce { share: SHARE, content: manifest.content_id(), secret: SECRET };
@@ -180,7 +183,7 @@ impl World {
     }
 
     /// Goes on until an event of the receiver says so.
-    pub fn run(&mut self, mut until: impl FnMut(&Event) -> bool) {
+    pub(crate) fn run(&mut self, mut until: impl FnMut(&Event) -> bool) {
         for _ in 0..2_000_000 {
             self.now += Duration::from_millis(1);
             for me in [0, 1] {
@@ -243,7 +246,7 @@ impl World {
     }
 
     /// The link breaks.
-    pub fn cut(&mut self) {
+    pub(crate) fn cut(&mut self) {
         for me in [0, 1] {
             if let Some(conn) = self.links[me].take() {
                 self.hosts[me].handle(self.now, Input::Disconnected { conn, why: LinkLoss::Cut });
@@ -252,7 +255,7 @@ impl World {
     }
 
     /// The sender's user ends the share; what is to be said is said.
-    pub fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         let end = Command::End { share: SHARE, reason: Reason::Leaving };
         self.hosts[0].handle(self.now, Input::Command(end));
         for _ in 0..100 {
@@ -263,15 +266,15 @@ impl World {
     }
 
     /// What the receiver has of the files, compared with what they are.
-    pub fn is_intact(&self) -> bool {
-        FILES.iter().enumerate().all(|(at, (_, len))| {
+    pub(crate) fn is_intact(&self) -> bool {
+        files().iter().enumerate().all(|(at, (_, len))| {
             let staged = self.hosts[1].files.get(&BlobId::of(EntryIndex(at as u32)));
             staged.map_or(*len == 0, |staged| *staged == content(*len))
         })
     }
 
     /// Ends both recordings in good order.
-    pub fn finish(self) {
+    pub(crate) fn finish(self) {
         for host in self.hosts {
             host.recorder.finish();
         }
@@ -279,7 +282,7 @@ impl World {
 }
 
 /// A transfer with a broken link in its midst; the recordings of sender and receiver.
-pub fn transfer(piece: usize) -> [Vec<u8>; 2] {
+pub(crate) fn transfer(piece: usize) -> [Vec<u8>; 2] {
     let sinks = [Sink::default(), Sink::default()];
     let recordings = [record(&sinks[0], 1), record(&sinks[1], 2)];
     let mut world = World::new(&recordings, piece, SECRET);
@@ -292,6 +295,6 @@ pub fn transfer(piece: usize) -> [Vec<u8>; 2] {
     sinks.map(|sink| sink.bytes())
 }
 
-pub fn record(sink: &Sink, side: u8) -> Recording {
+pub(crate) fn record(sink: &Sink, side: u8) -> Recording {
     Recording::start(sink.clone(), &start(side), |error| panic!("{error}"))
 }
