@@ -6,6 +6,8 @@
 
 pub mod channel;
 pub mod disk;
+#[cfg(feature = "tls")]
+pub mod keys;
 pub mod pump;
 pub mod record;
 pub mod store;

@@ -1,13 +1,17 @@
 //! The secure channel between the stream and the core: bytes in, proven peer and plaintext out.
 //!
-//! Sans-IO: a channel never touches a stream. [`Clear`](clear::Clear) is for the simulator, which no socket driver can
-//! name; [`Tls`](tls::Tls) is what sockets run.
+//! Sans-IO: a channel never touches a stream. `Tls` is what sockets run; the simulator has a second implementation
+//! without encryption in its own crate, so that no socket driver can name it.
+
+pub mod buffers;
+#[cfg(feature = "tls")]
+pub mod tls;
 
 use truecopy_protocol::NodeId;
 
 /// What the channel has to say next.
-#[derive(Debug)]
-pub enum ChannelEvent<'a> {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChannelEvent {
     /// The peer has proven its key. Comes once, before any plaintext.
     Proven {
         /// The peer's key.
@@ -15,9 +19,9 @@ pub enum ChannelEvent<'a> {
         /// The key that we proved.
         local: NodeId,
     },
-    /// Plaintext of the peer, in order.
-    Plaintext(&'a [u8]),
-    /// The peer has ended its direction properly: nothing was cut off.
+    /// Plaintext of the peer, in order, was handed to the callback.
+    Plaintext,
+    /// The peer has ended its direction properly: nothing was cut off. Comes again whenever asked.
     Closed,
     /// More bytes of the stream are needed.
     Starved,
@@ -42,7 +46,7 @@ pub enum ChannelError {
 
 /// One end of a secure channel.
 pub trait Channel {
-    /// Space for bytes read from the stream; never empty unless the channel is broken.
+    /// Space for bytes read from the stream; never empty once [`Self::next_event`] has said `Starved` or `Closed`.
     fn space(&mut self) -> &mut [u8];
 
     /// `len` bytes of `space` were filled.
@@ -51,19 +55,29 @@ pub trait Channel {
     /// The stream has ended: whatever is missing will not come.
     fn ended(&mut self);
 
-    /// The next event; call until `Starved`, `Closed` or an error. After an error the channel is dead.
-    fn next_event(&mut self) -> Result<ChannelEvent<'_>, ChannelError>;
+    /// The next event; call until `Starved`, `Closed` or an error. After an error the channel is dead: only
+    /// [`Self::outgoing`] may still hold a last word for the peer.
+    ///
+    /// Plaintext goes straight to `plaintext`, at most one call an event: the bytes live in the channel's own memory,
+    /// and lending them saves a copy.
+    fn next_event(&mut self, plaintext: &mut dyn FnMut(&[u8])) -> Result<ChannelEvent, ChannelError>;
 
-    /// How many plaintext bytes it would take now: 0 before the peer is proven and while `outgoing` is long.
+    /// How many plaintext bytes it would take now: 0 before the peer is proven, after [`Self::close`], after an error
+    /// and while `outgoing` is long.
     fn room(&self) -> usize;
 
-    /// Takes a run of plaintext; all of it, at most `room`. Small runs may be gathered until `flush`.
+    /// Takes a run of plaintext; all of it. Several runs may follow each other, together at most the
+    /// [`Self::room`] before the first. Small ones may be gathered until [`Self::flush`].
+    ///
+    /// # Panics
+    /// If it is given clearly more than there is room for: bytes that vanish quietly would be worse.
     fn seal(&mut self, plaintext: &[u8]);
 
     /// Ends the gathering of small runs.
     fn flush(&mut self);
 
-    /// Says the closing word after all that was sealed.
+    /// Says the closing word after all that was sealed. Nothing of the peer is heard any more: from here on
+    /// [`Self::next_event`] is only `Starved`, or an error of before.
     fn close(&mut self);
 
     /// Bytes for the stream.
@@ -72,6 +86,9 @@ pub trait Channel {
     /// The stream took `len` of them.
     fn taken(&mut self, len: usize);
 
-    /// Bytes of memory that it holds now.
+    /// Nothing more is at hand right now: big buffers that hold nothing go back to where they came from.
+    fn rest(&mut self);
+
+    /// Bytes of memory that it holds now, without what a pool keeps for all.
     fn memory(&self) -> usize;
 }

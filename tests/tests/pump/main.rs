@@ -1,0 +1,10 @@
+//! The byte pump and the channels on seeded faulty streams.
+
+#![expect(clippy::unwrap_used, reason = "the helpers of tests may panic")]
+
+mod close;
+mod foreign;
+mod hostile;
+mod legal;
+mod tls;
+mod toy;

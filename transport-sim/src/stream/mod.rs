@@ -1,0 +1,140 @@
+//! A seeded pair of byte streams in memory: every legal way in which a stream moves bytes, and named ways to break it.
+//!
+//! One thread, no time of its own. Buffers are bounded, so that writing can block. Equal seeds and equal calls give
+//! equal results.
+
+mod fault;
+mod lane;
+mod random;
+mod shape;
+
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+
+pub use fault::{Break, Damage, Eats};
+pub use lane::Counts;
+use lane::Lane;
+pub use random::Random;
+pub use shape::{Arrival, Cut, Shape};
+use truecopy_transport::stream::Stream;
+
+/// One direction: its shape and what goes wrong in it.
+#[derive(Clone, Debug)]
+pub struct Direction {
+    /// How bytes move.
+    pub shape: Shape,
+    /// How it ends early, if it does.
+    pub broken: Option<Break>,
+    /// How bytes are changed.
+    pub damages: Vec<Damage>,
+}
+
+impl From<Shape> for Direction {
+    fn from(shape: Shape) -> Self {
+        Self { shape, broken: None, damages: Vec::new() }
+    }
+}
+
+impl Direction {
+    /// A direction without any trouble.
+    pub fn smooth() -> Self {
+        Shape::SMOOTH.into()
+    }
+
+    /// With an early end.
+    pub fn broken(mut self, broken: Break) -> Self {
+        self.broken = Some(broken);
+        self
+    }
+
+    /// With one more change of bytes.
+    pub fn damaged(mut self, damage: Damage) -> Self {
+        self.damages.push(damage);
+        self
+    }
+}
+
+/// A connected pair. What the first writes goes through `there`, what the second writes through `back`.
+pub fn pair(seed: u64, there: Direction, back: Direction) -> (SimStream, SimStream) {
+    let lanes =
+        Rc::new([RefCell::new(Lane::new(seed, "there", there)), RefCell::new(Lane::new(seed, "back", back))]);
+    (SimStream { lanes: lanes.clone(), end: 0 }, SimStream { lanes, end: 1 })
+}
+
+/// One end of a pair.
+///
+/// Dropping it is closing a socket: with unread input that is a reset, which eats what the other end has not read;
+/// otherwise it is the proper end of its direction.
+#[derive(Debug)]
+pub struct SimStream {
+    lanes: Rc<[RefCell<Lane>; 2]>,
+    end: usize,
+}
+
+impl SimStream {
+    fn outbound(&self) -> &RefCell<Lane> {
+        &self.lanes[self.end]
+    }
+
+    fn inbound(&self) -> &RefCell<Lane> {
+        &self.lanes[1 - self.end]
+    }
+
+    /// Lets up to `max` bytes of the peer arrive here; for [`Arrival::Commanded`]. Returns how many did.
+    pub fn arrive(&mut self, max: usize) -> usize {
+        self.inbound().borrow_mut().arrive(max)
+    }
+
+    /// Bytes of the peer that are under way and have not arrived.
+    pub fn under_way(&self) -> usize {
+        self.inbound().borrow().under_way()
+    }
+
+    /// What the direction that this end writes has done so far.
+    pub fn counts(&self) -> Counts {
+        self.outbound().borrow().counts()
+    }
+
+    /// Resets both directions now, as a machine between the two ends can (N13).
+    pub fn reset(&mut self, eats: Eats) {
+        for lane in self.lanes.iter() {
+            lane.borrow_mut().reset(eats);
+        }
+    }
+}
+
+impl Stream for SimStream {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.inbound().borrow_mut().read(buf)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let wrote = self.outbound().borrow_mut().write(bytes);
+        let reset = self.outbound().borrow().reset_eats();
+        if let Some(eats) = reset {
+            self.inbound().borrow_mut().reset(eats);
+        }
+        wrote
+    }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.outbound().borrow_mut().end()
+    }
+}
+
+impl Drop for SimStream {
+    fn drop(&mut self) {
+        let unread = self.inbound().borrow().unread();
+        if unread > 0 {
+            self.reset(Eats::Unread);
+        } else {
+            // A direction that was reset before has no proper end.
+            let _ = self.outbound().borrow_mut().end();
+            self.inbound().borrow_mut().abandon();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
