@@ -109,3 +109,6 @@ fn up_to<'a>(input: &mut &'a [u8], left: &mut usize) -> &'a [u8] {
     *left -= run.len();
     run
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,8 +3,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use truecopy_protocol::ConnId;
+use truecopy_protocol::content::name::RelPathBuf;
+use truecopy_sim::disk::{Faults, FaultyDisk};
+use truecopy_transport::disk::{Disk, OpenMode};
 use truecopy_transport::record::{
-    Effect, Entry, Reader, RecordedStream, Recording, StreamCall, StreamShape, replay,
+    DiskCall, DiskShape, Effect, Entry, Reader, RecordedDisk, RecordedStream, Recording, StreamCall,
+    StreamShape, replay,
 };
 use truecopy_transport::stream::Stream;
 
@@ -105,4 +109,37 @@ fn a_full_disk_ends_the_recording_with_one_warning_and_nothing_else() {
         recording.flush();
         assert_eq!(warnings.load(Ordering::Relaxed), 1);
     }
+}
+
+#[test]
+fn the_calls_of_a_disk_can_be_read_again_in_order() {
+    let sink = Sink::default();
+    let recording = record(&sink, 1);
+    let error = InjectedError { call: 4, kind: io::ErrorKind::StorageFull, lasting: Lasting::Once };
+    let faults = Faults { error: Some(error), ..Faults::default() };
+    let disk = RecordedDisk::new(FaultyDisk::new(1, faults), Some(recording.clone()));
+    let path = RelPathBuf::new("file".into()).unwrap();
+    assert!(disk.open(path.as_path(), OpenMode::Read).is_err());
+    let file = disk.open(path.as_path(), OpenMode::Create).unwrap();
+    assert_eq!(disk.write_at(&file, b"1234", 0).unwrap(), 4);
+    assert!(disk.write_at(&file, b"56", 4).is_err());
+    assert_eq!(disk.read_at(&file, &mut [0; 9], 0).unwrap(), 4);
+    disk.sync_file(&file).unwrap();
+    recording.recorder().finish();
+
+    let bytes = sink.bytes();
+    let (_, mut reader) = Reader::open(&bytes[..]).unwrap();
+    let mut shapes = vec![];
+    while let Some(Entry::Disk(DiskShape { call, file, asked, effect })) = reader.next().unwrap() {
+        shapes.push((call, file, asked, matches!(effect, Effect::Done(_))));
+    }
+    let expected = [
+        (DiskCall::OpenRead, 0, 0, false),
+        (DiskCall::OpenCreate, 1, 0, true),
+        (DiskCall::WriteAt, 1, 4, true),
+        (DiskCall::WriteAt, 1, 2, false),
+        (DiskCall::ReadAt, 1, 9, true),
+        (DiskCall::SyncFile, 1, 0, true),
+    ];
+    assert_eq!(shapes, expected);
 }

@@ -259,7 +259,8 @@ impl Replayer {
             std::iter::from_fn(|| node.poll()).collect::<Vec<Output>>()
         }));
         let outputs = outputs.map_err(|panic| {
-            let recorded = expected.map_or_else(|| "unknown".into(), |notes| format!("{} outputs", notes.len()));
+            let recorded =
+                expected.map_or_else(|| "unknown".into(), |notes| format!("{} outputs", notes.len()));
             Failure::Differs(recorded, format!("the core panics: {}", reason(&*panic)))
         })?;
         let differs = expected.and_then(|notes| compare(notes, &outputs));
