@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use truecopy_protocol::ConnId;
 use truecopy_protocol::content::name::RelPathBuf;
-use truecopy_sim::disk::{Faults, FaultyDisk};
+use truecopy_sim::disk::{Faults, FaultyDisk, InjectedError, Lasting};
 use truecopy_transport::disk::{Disk, OpenMode};
 use truecopy_transport::record::{
     DiskCall, DiskShape, Effect, Entry, Reader, RecordedDisk, RecordedStream, Recording, StreamCall,
