@@ -29,7 +29,7 @@ pub(crate) const SECRET: AccessSecret = AccessSecret(*b"an access secret, 32 byt
 /// Files and their sizes: each one chunk at most; an empty one, small ones, and many that make it last.
 fn files() -> Vec<(String, usize)> {
     let odd = [("a/big", 256 * 1024), ("a/empty", 0), ("b", 40_000), ("c", 16), ("d", 200_000)];
-    let many = (10..30).map(|n| (format!("many/{n}"), 250_000 - n));
+    let many = (10..30).map(|n| (format!("many/{n:04}"), 250_000 - n));
     odd.map(|(name, len)| (name.to_owned(), len)).into_iter().chain(many).collect()
 }
 
