@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use truecopy_mio::{Events, Handle, Listen, Reactor, ReactorConfig, Storage};
+use truecopy_mio::{Events, Handle, Listen, Reactor, ReactorConfig};
 use truecopy_protocol::Candidate;
 use truecopy_protocol::content::geometry::{ChunkSize, Shape};
 use truecopy_protocol::content::layers::Layers;

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use truecopy_protocol::candidate::Candidate;
+use truecopy_protocol::Candidate;
 use truecopy_protocol::content::geometry::{ChunkSize, Shape};
 use truecopy_protocol::content::identity::Role;
 use truecopy_protocol::content::layers::Layers;

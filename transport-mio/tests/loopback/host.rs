@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use truecopy_mio::{Events, Handle, Listen, Reactor, ReactorConfig, Storage};
+use truecopy_mio::{Events, Handle, Listen, Reactor, ReactorConfig};
+use truecopy_transport::store::Storage;
 use truecopy_protocol::Candidate;
 use truecopy_protocol::content::manifest::Manifest;
 use truecopy_protocol::content::selection::Selection;
