@@ -22,6 +22,7 @@ use truecopy_protocol::job::{
 use truecopy_protocol::output::Event;
 use truecopy_protocol::{AccessSecret, Hash, ShareId};
 use truecopy_transport::keys::KeyPair;
+use truecopy_transport::store::Storage;
 
 const SHARE: ShareId = ShareId(1);
 const SECRET: AccessSecret = AccessSecret([1; 32]);

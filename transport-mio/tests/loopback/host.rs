@@ -8,7 +8,6 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use truecopy_mio::{Events, Handle, Listen, Reactor, ReactorConfig};
-use truecopy_transport::store::Storage;
 use truecopy_protocol::Candidate;
 use truecopy_protocol::content::manifest::Manifest;
 use truecopy_protocol::content::selection::Selection;
@@ -20,6 +19,7 @@ use truecopy_protocol::job::{
 use truecopy_protocol::output::Event;
 use truecopy_protocol::{AccessSecret, BlobId, Hash, NodeId, ShareId};
 use truecopy_transport::keys::KeyPair;
+use truecopy_transport::store::Storage;
 
 use super::content::Content;
 
