@@ -45,31 +45,27 @@ impl Decoder {
         loop {
             match self.state {
                 State::Header => {
-                    let Some(head) = self.whole(input, HEADER) else { return Ok(None) };
-                    self.state = parse_header(&head)?;
+                    let Some(state) = self.whole(input, HEADER, parse_header) else { return Ok(None) };
+                    self.state = state?;
                 }
                 State::Body { tag, len } => {
-                    // A body that lies whole in the input is decoded where it is.
-                    let message = if self.held.is_empty() && input.len() >= len {
-                        Message::decode(tag, split(input, len))?
-                    } else {
-                        let Some(body) = self.whole(input, len) else { return Ok(None) };
-                        Message::decode(tag, &body)?
-                    };
+                    let decode = |body: &[u8]| Message::decode(tag, body);
+                    let Some(message) = self.whole(input, len, decode) else { return Ok(None) };
                     self.state = State::Header;
-                    if let Some(message) = message {
+                    if let Some(message) = message? {
                         return Ok(Some(Item::Message(message)));
                     }
                 }
                 State::BlocksHead { len } => {
-                    let Some(head) = self.whole(input, BLOCKS_HEAD) else { return Ok(None) };
                     let left = len - BLOCKS_HEAD;
-                    self.state = State::Payload { left };
-                    return Ok(Some(Item::Blocks(BlocksHead {
+                    let head = |head: &[u8]| BlocksHead {
                         blob: word(&head[..4]),
                         block: word(&head[4..]),
                         len: left as u32,
-                    })));
+                    };
+                    let Some(head) = self.whole(input, BLOCKS_HEAD, head) else { return Ok(None) };
+                    self.state = State::Payload { left };
+                    return Ok(Some(Item::Blocks(head)));
                 }
                 State::Payload { left: 0 } | State::Skip { left: 0 } => self.state = State::Header,
                 State::Payload { left } => {
@@ -96,12 +92,20 @@ impl Decoder {
         self.held.capacity()
     }
 
-    /// `len` bytes as soon as they are there, gathered over several inputs. Memory grows with what has arrived only.
-    fn whole(&mut self, input: &mut &[u8], len: usize) -> Option<Vec<u8>> {
+    /// Reads `len` bytes as soon as they are there: in place if they lie whole in the input, else gathered over several.
+    /// Memory grows with what has arrived only, to `len` at most, and is given back afterwards.
+    fn whole<T>(&mut self, input: &mut &[u8], len: usize, read: impl FnOnce(&[u8]) -> T) -> Option<T> {
+        if self.held.is_empty() && input.len() >= len {
+            return Some(read(split(input, len)));
+        }
         let missing = len - self.held.len();
         let run = split(input, missing.min(input.len()));
+        if self.held.capacity() - self.held.len() < run.len() {
+            let room = (2 * self.held.len()).max(self.held.len() + run.len()).min(len);
+            self.held.reserve_exact(room - self.held.len());
+        }
         self.held.extend_from_slice(run);
-        (self.held.len() == len).then(|| core::mem::take(&mut self.held))
+        (self.held.len() == len).then(|| read(&core::mem::take(&mut self.held)))
     }
 }
 
