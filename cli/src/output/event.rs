@@ -137,6 +137,11 @@ pub enum Event<'a> {
     Removed(HalfDone<'a>),
     /// The standard SHA-256 of a file.
     Digest(DigestOf<'a>),
+    /// What the program does now, or what the user can do, in words of this program.
+    Note {
+        /// What.
+        text: &'a str,
+    },
     /// Something that should be known, in words of this program; names in it are already escaped.
     Warning {
         /// What.
