@@ -51,11 +51,13 @@ impl<D: Disk> Staging<D> {
             journal.records()
         };
         self.sync_touched()?;
-        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
-        journal.synced(&self.disk, upto)?;
-        let synced = journal.sync(&self.disk);
-        drop(journal);
-        self.believe(synced)
+        let file = {
+            let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+            journal.synced(&self.disk, upto)?;
+            journal.file()
+        };
+        // A sync may take long: claims that are written meanwhile do not wait for it.
+        self.believe(again(|| self.disk.sync_file(&file)))
     }
 
     /// Syncs what was written since the last time.

@@ -6,6 +6,7 @@
 mod replay;
 
 use std::io;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use truecopy_protocol::ContentId;
@@ -59,7 +60,8 @@ enum Record {
 /// An open journal, at its end.
 #[derive(Debug)]
 pub(super) struct Journal<F> {
-    file: F,
+    /// Shared with whoever syncs it while others append.
+    file: Arc<F>,
     end: u64,
     chain: Chain,
     records: u64,
@@ -79,7 +81,7 @@ impl<F: Send + Sync> Journal<F> {
             opened => opened?,
         };
         again(|| disk.set_len(&file, 0))?;
-        let mut journal = Self { file, end: 0, chain: Chain::default(), records: 0 };
+        let mut journal = Self { file: Arc::new(file), end: 0, chain: Chain::default(), records: 0 };
         journal.append(disk, &Record::Begin { version: VERSION, content, boot: disk.boot_id() })?;
         journal.sync(disk)?;
         Ok(journal)
@@ -93,7 +95,8 @@ impl<F: Send + Sync> Journal<F> {
     ) -> io::Result<Self> {
         let file = again(|| disk.open(path, OpenMode::Update))?;
         again(|| disk.set_len(&file, replay.end))?;
-        let mut journal = Self { file, end: replay.end, chain: replay.chain, records: replay.records };
+        let mut journal =
+            Self { file: Arc::new(file), end: replay.end, chain: replay.chain, records: replay.records };
         journal.append(disk, &Record::Boot(disk.boot_id()))?;
         Ok(journal)
     }
@@ -125,6 +128,11 @@ impl<F: Send + Sync> Journal<F> {
 
     pub(super) fn sync<D: Disk<File = F>>(&self, disk: &D) -> io::Result<()> {
         again(|| disk.sync_file(&self.file))
+    }
+
+    /// To be synced without the journal: what is appended meanwhile is not covered.
+    pub(super) fn file(&self) -> Arc<F> {
+        Arc::clone(&self.file)
     }
 
     fn append<D: Disk<File = F>>(&mut self, disk: &D, record: &Record) -> io::Result<()> {
