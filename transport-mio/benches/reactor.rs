@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use truecopy_mio::{Events, Handle, Listen, Reactor, ReactorConfig, Storage};
+use truecopy_mio::{Events, Handle, Listen, Reactor, ReactorConfig};
 use truecopy_protocol::Candidate;
 use truecopy_protocol::content::geometry::{ChunkSize, Shape};
 use truecopy_protocol::content::layers::Layers;
@@ -23,6 +23,7 @@ use truecopy_protocol::job::{
 use truecopy_protocol::output::Event;
 use truecopy_protocol::{AccessSecret, Hash, NodeId, ShareId};
 use truecopy_transport::keys::KeyPair;
+use truecopy_transport::store::Storage;
 
 const SHARE: ShareId = ShareId(1);
 const SECRET: AccessSecret = AccessSecret([1; 32]);

@@ -9,11 +9,11 @@ use mio::Token;
 use truecopy_protocol::ShareId;
 use truecopy_protocol::input::Command;
 use truecopy_protocol::job::Done;
+use truecopy_transport::store::{Registry, Storage};
 
 use crate::listen::Listen;
 use crate::mailbox::Mailbox;
 use crate::resolve::Resolved;
-use crate::workers::{Storage, Stores};
 
 /// What the loop is told.
 #[derive(Debug)]
@@ -41,12 +41,12 @@ pub struct Stopped;
 #[derive(Clone, Debug)]
 pub struct Handle {
     mailbox: Arc<Mailbox<Letter>>,
-    stores: Stores,
+    stores: Registry,
     addresses: Arc<[SocketAddr]>,
 }
 
 impl Handle {
-    pub(crate) fn new(mailbox: Arc<Mailbox<Letter>>, stores: Stores, addresses: Vec<SocketAddr>) -> Self {
+    pub(crate) fn new(mailbox: Arc<Mailbox<Letter>>, stores: Registry, addresses: Vec<SocketAddr>) -> Self {
         Self { mailbox, stores, addresses: addresses.into() }
     }
 

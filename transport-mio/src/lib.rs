@@ -1,7 +1,7 @@
 //! The real driver of truecopy: what carries the core on a real machine.
 //!
 //! One thread runs the [`Reactor`]: sockets, secure channels, timers and the core itself, which is called inline. Some
-//! more threads do its jobs ([`Storage`]). The program holds a [`Handle`] and reads [`Events`].
+//! more threads do its jobs ([`Storage`](truecopy_transport::store::Storage)). The program holds a [`Handle`] and reads [`Events`].
 
 mod clock;
 mod config;
@@ -14,6 +14,7 @@ mod link;
 mod listen;
 mod mailbox;
 mod net;
+pub mod prepare;
 mod reactor;
 mod resolve;
 mod tcp;
@@ -25,4 +26,4 @@ pub use events::Events;
 pub use handle::{Handle, Stopped};
 pub use listen::Listen;
 pub use reactor::Reactor;
-pub use workers::{Storage, workers_for_machine};
+pub use workers::workers_for_machine;

@@ -10,6 +10,7 @@ use mio::{Events as Happenings, Poll, Token};
 use truecopy_protocol::input::Input;
 use truecopy_protocol::{Node, Now};
 use truecopy_transport::channel::tls::TlsConfig;
+use truecopy_transport::store::Registry;
 
 use crate::clock::{Clock, civil};
 use crate::config::{Nudge, ReactorConfig};
@@ -19,7 +20,7 @@ use crate::handle::{Handle, Letter};
 use crate::mailbox::{Mailbox, Sleep};
 use crate::net::{Net, Setup};
 use crate::resolve::Resolver;
-use crate::workers::{Stores, Workers};
+use crate::workers::Workers;
 
 /// The mailbox's bell.
 const BELL: Token = Token(0);
@@ -63,7 +64,7 @@ impl Reactor {
         let mailbox = Arc::new(Mailbox::new(poll.registry(), BELL)?);
         let clock = Clock::start();
         let node = Node::new(config, seed, clock.now());
-        let stores = Stores::default();
+        let stores = Registry::default();
         let (sender, events) = events::queue();
         let desk = Arc::clone(&mailbox);
         let deliver = Arc::new(move |done| desk.post(Letter::Done(done)));

@@ -195,7 +195,10 @@ impl Node {
     /// A source has proven that it knows the share.
     pub(super) fn source_up(&mut self, share: ShareId, id: ConnId) {
         let Some(fetch) = self.fetches.get_mut(&share) else { return };
-        fetch.met = Met::Somebody;
+        if core::mem::replace(&mut fetch.met, Met::Somebody) == Met::Nobody {
+            // Found: from now on it can only be lost.
+            self.timers.cancel(Timer::GiveUp(share));
+        }
         if fetch.will == Will::Pause {
             self.with_session(id, |session| session.send(&Message::Paused));
         } else if matches!(fetch.stage, Stage::Running(..)) {

@@ -16,8 +16,9 @@ pub enum Item<'a> {
     Payload(&'a [u8]),
 }
 
+/// Where in the stream of frames the next byte stands.
 #[derive(Debug)]
-enum State {
+pub(super) enum State {
     Header,
     Body { tag: u16, len: usize },
     BlocksHead { len: usize },
@@ -44,31 +45,27 @@ impl Decoder {
         loop {
             match self.state {
                 State::Header => {
-                    let Some(head) = self.whole(input, HEADER) else { return Ok(None) };
-                    self.state = parse_header(&head)?;
+                    let Some(state) = self.whole(input, HEADER, parse_header) else { return Ok(None) };
+                    self.state = state?;
                 }
                 State::Body { tag, len } => {
-                    // A body that lies whole in the input is decoded where it is.
-                    let message = if self.held.is_empty() && input.len() >= len {
-                        Message::decode(tag, split(input, len))?
-                    } else {
-                        let Some(body) = self.whole(input, len) else { return Ok(None) };
-                        Message::decode(tag, &body)?
-                    };
+                    let decode = |body: &[u8]| Message::decode(tag, body);
+                    let Some(message) = self.whole(input, len, decode) else { return Ok(None) };
                     self.state = State::Header;
-                    if let Some(message) = message {
+                    if let Some(message) = message? {
                         return Ok(Some(Item::Message(message)));
                     }
                 }
                 State::BlocksHead { len } => {
-                    let Some(head) = self.whole(input, BLOCKS_HEAD) else { return Ok(None) };
                     let left = len - BLOCKS_HEAD;
-                    self.state = State::Payload { left };
-                    return Ok(Some(Item::Blocks(BlocksHead {
+                    let head = |head: &[u8]| BlocksHead {
                         blob: word(&head[..4]),
                         block: word(&head[4..]),
                         len: left as u32,
-                    })));
+                    };
+                    let Some(head) = self.whole(input, BLOCKS_HEAD, head) else { return Ok(None) };
+                    self.state = State::Payload { left };
+                    return Ok(Some(Item::Blocks(head)));
                 }
                 State::Payload { left: 0 } | State::Skip { left: 0 } => self.state = State::Header,
                 State::Payload { left } => {
@@ -95,16 +92,25 @@ impl Decoder {
         self.held.capacity()
     }
 
-    /// `len` bytes as soon as they are there, gathered over several inputs. Memory grows with what has arrived only.
-    fn whole(&mut self, input: &mut &[u8], len: usize) -> Option<Vec<u8>> {
+    /// Reads `len` bytes as soon as they are there: in place if they lie whole in the input, else gathered over several.
+    /// Memory grows with what has arrived only, to `len` at most, and is given back afterwards.
+    fn whole<T>(&mut self, input: &mut &[u8], len: usize, read: impl FnOnce(&[u8]) -> T) -> Option<T> {
+        if self.held.is_empty() && input.len() >= len {
+            return Some(read(split(input, len)));
+        }
         let missing = len - self.held.len();
         let run = split(input, missing.min(input.len()));
+        if self.held.capacity() - self.held.len() < run.len() {
+            let room = (2 * self.held.len()).max(self.held.len() + run.len()).min(len);
+            self.held.reserve_exact(room - self.held.len());
+        }
         self.held.extend_from_slice(run);
-        (self.held.len() == len).then(|| core::mem::take(&mut self.held))
+        (self.held.len() == len).then(|| read(&core::mem::take(&mut self.held)))
     }
 }
 
-fn parse_header(head: &[u8]) -> Result<State, DecodeError> {
+/// What follows a header.
+pub(super) fn parse_header(head: &[u8]) -> Result<State, DecodeError> {
     let (len, tag) = (word(&head[..4]), u16::from_le_bytes([head[4], head[5]]));
     let bytes = len as usize;
     match tag {
@@ -117,11 +123,11 @@ fn parse_header(head: &[u8]) -> Result<State, DecodeError> {
     }
 }
 
-fn word(bytes: &[u8]) -> u32 {
+pub(super) fn word(bytes: &[u8]) -> u32 {
     bytes.iter().rev().fold(0, |word, byte| word << 8 | u32::from(*byte))
 }
 
-fn split<'a>(input: &mut &'a [u8], at: usize) -> &'a [u8] {
+pub(super) fn split<'a>(input: &mut &'a [u8], at: usize) -> &'a [u8] {
     let (run, rest) = input.split_at(at);
     *input = rest;
     run

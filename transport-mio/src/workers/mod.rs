@@ -2,21 +2,16 @@
 //! stand in the way of bytes.
 
 mod lane;
-mod storage;
-mod store;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::{io, num::NonZeroUsize};
 
-use truecopy_protocol::ShareId;
-use truecopy_protocol::job::{Done, Durability, Job, Signature, StorageError};
+use truecopy_protocol::job::{Done, Durability, Job, Signature};
 use truecopy_transport::keys::{KeyPair, verify};
+use truecopy_transport::store::Registry;
 
 use self::lane::Lane;
-pub use self::storage::Storage;
-pub(crate) use self::storage::Stores;
 
 /// Workers for bytes, whatever the machine has.
 const WORKERS_MAX: usize = 4;
@@ -31,7 +26,7 @@ pub fn workers_for_machine() -> NonZeroUsize {
 pub(crate) type Deliver = Arc<dyn Fn(Done) + Send + Sync>;
 
 struct Bench {
-    stores: Stores,
+    stores: Registry,
     keys: Vec<KeyPair>,
     deliver: Deliver,
 }
@@ -39,14 +34,14 @@ struct Bench {
 pub(crate) struct Workers {
     quick: Arc<Lane>,
     slow: Arc<Lane>,
-    stores: Stores,
+    stores: Registry,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Workers {
     pub(crate) fn start(
         count: NonZeroUsize,
-        stores: Stores,
+        stores: Registry,
         keys: Vec<KeyPair>,
         deliver: Deliver,
     ) -> io::Result<Self> {
@@ -80,7 +75,7 @@ impl Workers {
         lane.add(job);
     }
 
-    pub(crate) fn stores(&self) -> &Stores {
+    pub(crate) fn stores(&self) -> &Registry {
         &self.stores
     }
 }
@@ -99,58 +94,21 @@ impl Drop for Workers {
 
 impl Bench {
     fn work(&self, job: Job) -> Done {
-        match job {
-            Job::Open(job) => {
-                let result = self.guard(job.share, |storage| storage.open(&job));
-                job.done(result)
-            }
-            Job::Read(mut job) => {
-                let result = self.guard(job.share, |storage| storage.read(&mut job));
-                job.done(result)
-            }
-            Job::Land(job) => {
-                let result = self.guard(job.share, |storage| storage.land(&job));
-                job.done(result)
-            }
-            Job::Rehash(job) => {
-                let result = self.guard(job.share, |storage| storage.rehash(&job));
-                job.done(result)
-            }
-            Job::Checkpoint(job) => {
-                let result = self.guard(job.share, |storage| storage.checkpoint(&job));
-                job.done(result)
-            }
-            Job::Commit(job) => {
-                let result = self.guard(job.share, |storage| storage.commit(&job));
-                job.done(result)
-            }
-            Job::Sign(job) => {
+        match self.stores.run(job) {
+            Ok(done) => done,
+            Err(Job::Sign(job)) => {
                 let key = self.keys.iter().find(|key| key.node_id() == job.signer);
                 // Only keys of ours were ever proven; a signature of nothing would be refused by the peer.
                 debug_assert!(key.is_some(), "the core signs with a key of this node");
                 let signature = key.map_or(Signature([0; 64]), |key| key.sign(&job.statement));
                 job.done(signature)
             }
-            Job::Verify(job) => {
+            Err(Job::Verify(job)) => {
                 let verdict = verify(job.signer, &job.statement, &job.signature);
                 job.done(verdict)
             }
+            // The registry does all others itself.
+            Err(other) => unreachable!("{other:?} is storage work"),
         }
-    }
-
-    /// Runs storage work. Whatever happens inside, the job is answered.
-    fn guard<T>(
-        &self,
-        share: ShareId,
-        work: impl FnOnce(&dyn Storage) -> Result<T, StorageError>,
-    ) -> Result<T, StorageError> {
-        let Some(storage) = self.stores.find(share) else {
-            tracing::warn!(share = share.0, "a job of a share without storage");
-            return Err(StorageError::Vanished);
-        };
-        catch_unwind(AssertUnwindSafe(|| work(&*storage))).unwrap_or_else(|_| {
-            tracing::error!(share = share.0, "storage work panicked");
-            Err(StorageError::Io)
-        })
     }
 }

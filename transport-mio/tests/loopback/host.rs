@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use truecopy_mio::{Events, Handle, Listen, Reactor, ReactorConfig, Storage};
+use truecopy_mio::{Events, Handle, Listen, Reactor, ReactorConfig};
 use truecopy_protocol::Candidate;
 use truecopy_protocol::content::manifest::Manifest;
 use truecopy_protocol::content::selection::Selection;
@@ -19,6 +19,7 @@ use truecopy_protocol::job::{
 use truecopy_protocol::output::Event;
 use truecopy_protocol::{AccessSecret, BlobId, Hash, NodeId, ShareId};
 use truecopy_transport::keys::KeyPair;
+use truecopy_transport::store::Storage;
 
 use super::content::Content;
 

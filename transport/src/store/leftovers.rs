@@ -71,6 +71,12 @@ pub fn remove_leftover<D: Disk>(disk: &D, leftover: &Leftover) -> Result<(), Ope
     remove(disk, &layout).map_err(|error| staged_error(error).into())
 }
 
+/// The manifest of a half-done share, if one was begun in this destination and its manifest can be read.
+pub fn staged_manifest<D: Disk>(disk: &D, content: ContentId) -> Option<Manifest> {
+    let manifest = read_manifest(disk, &Layout::of(content).ok()?)?;
+    (manifest.content_id() == content).then_some(manifest)
+}
+
 fn describe<D: Disk>(disk: &D, layout: &Layout) -> io::Result<Leftover> {
     let manifest = read_manifest(disk, layout);
     let replay = Replay::read(disk, layout.journal()?.as_path()).ok().flatten();

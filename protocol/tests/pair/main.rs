@@ -1,0 +1,11 @@
+//! Two and more nodes in one loop: whole transfers, in every kind of weather.
+
+mod content;
+mod hostile;
+mod raw;
+mod resume;
+mod rng;
+mod store;
+mod transfers;
+mod weather;
+mod world;
