@@ -17,7 +17,7 @@ use truecopy_protocol::job::{
     Checkpoint, Claim, Commit, Land, Open, Opened, Outcome, Read, Rehash, StorageError, Trust,
 };
 use truecopy_protocol::output::Event;
-use truecopy_protocol::{AccessSecret, BlobId, Hash, NodeId, ShareId};
+use truecopy_protocol::{AccessSecret, BlobId, ContentId, Hash, NodeId, ShareId};
 use truecopy_transport::keys::KeyPair;
 use truecopy_transport::store::Storage;
 
@@ -145,8 +145,12 @@ impl Host {
 
     /// Asks for the content at one address; the offer is not accepted yet.
     pub(crate) fn seek(&self, content: &Content, key: Option<NodeId>, address: Candidate) {
+        self.seek_id(content.manifest.content_id(), key, address);
+    }
+
+    /// The same for content of which only the name is known.
+    pub(crate) fn seek_id(&self, content: ContentId, key: Option<NodeId>, address: Candidate) {
         let peers = vec![PeerHint { key, addresses: vec![address] }];
-        let content = content.manifest.content_id();
         let fetch = Fetch { share: SHARE, content, secret: SECRET, peers, manifest: None, layers: None };
         self.handle.command(Command::Fetch(fetch)).unwrap();
     }

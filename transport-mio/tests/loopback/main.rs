@@ -3,6 +3,7 @@
 
 mod chaos;
 mod content;
+mod disk;
 mod host;
 mod hostile;
 mod links;
