@@ -340,6 +340,7 @@ fn a_manifest_has_only_the_chunk_size_of_its_total() {
     let mut builder = files([("big", 1 << 32)]);
     assert_eq!(builder.chunk_size(), ChunkSize::try_from(20).unwrap());
     assert_eq!(builder.finish(ChunkSize::MIN).map(|_| ()), Err(ManifestError::ChunkSize(18)));
+    let mut builder = files([("big", 1 << 32)]);
     builder.push(path("small"), file(1));
     assert_eq!(builder.finish(builder.chunk_size()).unwrap().chunk_count(), 4097);
 }

@@ -1,1 +1,29 @@
-//! placeholder
+//! The real driver of truecopy: what carries the core on a real machine.
+//!
+//! One thread runs the [`Reactor`]: sockets, secure channels, timers and the core itself, which is called inline. Some
+//! more threads do its jobs ([`Storage`](truecopy_transport::store::Storage)). The program holds a [`Handle`] and reads [`Events`].
+
+mod clock;
+mod config;
+mod deadlines;
+pub mod disk;
+mod door;
+mod events;
+mod handle;
+mod link;
+mod listen;
+mod mailbox;
+mod net;
+pub mod prepare;
+mod reactor;
+mod resolve;
+mod tcp;
+mod workers;
+
+pub use config::{Limits, Nudge, ReactorConfig, Wrap};
+pub use door::Tap;
+pub use events::Events;
+pub use handle::{Handle, Stopped};
+pub use listen::Listen;
+pub use reactor::Reactor;
+pub use workers::workers_for_machine;

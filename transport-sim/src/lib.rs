@@ -1,4 +1,5 @@
 //! Seeded faulty streams and disks: the second implementor of every seam of `truecopy-transport`.
 
 pub mod clear;
+pub mod disk;
 pub mod stream;

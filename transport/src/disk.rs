@@ -1,7 +1,8 @@
 //! A directory tree that a driver supplies: the only way the store touches files.
 //!
 //! Every path is a [`RelPath`] below one root, and an implementor must confine it: no symlink is followed, at any
-//! component, in any call. Errors are `std::io`'s; reads and writes may be short, any call may be `Interrupted`.
+//! component, in any call. Errors are `std::io`'s; reads and writes may be short, any call may be `Interrupted`. A link or
+//! a file where a directory must be is `NotADirectory`.
 
 use std::io;
 
@@ -51,7 +52,8 @@ pub struct Metadata {
 pub enum OpenMode {
     /// For reading; it must be there.
     Read,
-    /// For reading and writing; it must be there.
+    /// For reading and writing; it must be there, and under no other name (a hard link leads out of the tree):
+    /// `InvalidInput`.
     Update,
     /// For reading and writing; it must not be there (`AlreadyExists`), and is made with mode 0600.
     Create,
@@ -77,7 +79,7 @@ pub trait Disk: Send + Sync {
     /// An open file.
     type File: Send + Sync;
 
-    /// Opens a regular file.
+    /// Opens a regular file, and never waits for it. What is there but no regular file is `InvalidInput`.
     fn open(&self, path: RelPath<'_>, mode: OpenMode) -> io::Result<Self::File>;
 
     /// Reads at most `buf.len()` bytes at `offset`; 0 at the end.
@@ -104,8 +106,9 @@ pub trait Disk: Send + Sync {
     /// The state of an open file.
     fn identity(&self, file: &Self::File) -> io::Result<FileIdentity>;
 
-    /// The permission bits and the modification time of an open file, in that order, as the last thing before it is placed.
-    fn set_attributes(&self, file: &Self::File, mode: u32, mtime: Option<i128>) -> io::Result<()>;
+    /// Sets the permission bits (only `0o777`, under the process's umask) and then the modification time of an open
+    /// file, as the last thing before it is placed. Returns the bits that were set.
+    fn set_attributes(&self, file: &Self::File, mode: u32, mtime: Option<i128>) -> io::Result<u32>;
 
     /// What a name is, without following it.
     fn metadata(&self, path: RelPath<'_>) -> io::Result<Metadata>;
@@ -118,6 +121,9 @@ pub trait Disk: Send + Sync {
 
     /// Makes a symbolic link with the given target text.
     fn create_symlink(&self, path: RelPath<'_>, target: &[u8]) -> io::Result<()>;
+
+    /// The target text of a symbolic link; `InvalidInput` if it is none.
+    fn read_link(&self, path: RelPath<'_>) -> io::Result<Vec<u8>>;
 
     /// Moves a name within the tree.
     fn rename(&self, from: RelPath<'_>, to: RelPath<'_>, taken: Taken) -> io::Result<()>;

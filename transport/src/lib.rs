@@ -9,5 +9,6 @@ pub mod disk;
 #[cfg(feature = "tls")]
 pub mod keys;
 pub mod pump;
+pub mod record;
 pub mod store;
 pub mod stream;

@@ -16,8 +16,9 @@ pub enum Item<'a> {
     Payload(&'a [u8]),
 }
 
+/// Where in the stream of frames the next byte stands.
 #[derive(Debug)]
-enum State {
+pub(super) enum State {
     Header,
     Body { tag: u16, len: usize },
     BlocksHead { len: usize },
@@ -108,7 +109,8 @@ impl Decoder {
     }
 }
 
-fn parse_header(head: &[u8]) -> Result<State, DecodeError> {
+/// What follows a header.
+pub(super) fn parse_header(head: &[u8]) -> Result<State, DecodeError> {
     let (len, tag) = (word(&head[..4]), u16::from_le_bytes([head[4], head[5]]));
     let bytes = len as usize;
     match tag {
@@ -121,11 +123,11 @@ fn parse_header(head: &[u8]) -> Result<State, DecodeError> {
     }
 }
 
-fn word(bytes: &[u8]) -> u32 {
+pub(super) fn word(bytes: &[u8]) -> u32 {
     bytes.iter().rev().fold(0, |word, byte| word << 8 | u32::from(*byte))
 }
 
-fn split<'a>(input: &mut &'a [u8], at: usize) -> &'a [u8] {
+pub(super) fn split<'a>(input: &mut &'a [u8], at: usize) -> &'a [u8] {
     let (run, rest) = input.split_at(at);
     *input = rest;
     run

@@ -3,6 +3,7 @@
 mod decoder;
 mod frame;
 mod message;
+mod splitter;
 #[cfg(test)]
 mod tests;
 
@@ -12,3 +13,4 @@ pub use message::{
     BlockRun, ChunkRange, Corrupt, Features, HashRange, Hashes, Hello, Info, Message, PROTOCOL_MIN,
     PROTOCOL_VERSION, Preparing, Prove, Proven, RANGES_MAX, Reason, Receipt, Reject, RejectWhy,
 };
+pub use splitter::{Part, Splitter};

@@ -1,0 +1,323 @@
+//! The command line. Every flag can also be given as `TRUECOPY_<FLAG>` or in `config.toml`; the flag wins, then the
+//! variable, then the file.
+
+mod config;
+mod values;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::builder::FalseyValueParser;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
+use clap_complete::Shell;
+
+pub use values::{Level, LinkPolicy, Listen, OnConflict, Pause, PeerSpec};
+
+use crate::commands;
+use crate::exit::Result;
+use crate::home::Home;
+
+/// Moves files and folders directly between machines, surely intact.
+#[derive(Debug, Parser)]
+#[command(name = "truecopy", version, propagate_version = true, max_term_width = 100)]
+#[command(
+    after_help = "Examples:\n  truecopy send photos            offer a folder; prints the line to type elsewhere\n  truecopy truecopy:…             receive it (short for `truecopy get truecopy:…`)\n  truecopy demo                   watch a transfer between two processes on this machine\n\nEvery flag can be set as TRUECOPY_<FLAG>, as TRUECOPY_ON_CONFLICT=rename, or in config.toml, as on-conflict = \"rename\"."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Offer files and folders, and serve whoever has the ticket
+    #[command(
+        after_help = "Examples:\n  truecopy send report.pdf photos\n  truecopy send --once -q photos | ssh there 'xargs truecopy get'\n\nSent again within 30 days, the same paths keep their ticket if nothing changed."
+    )]
+    Send(SendArgs),
+    /// Receive what a ticket or a metadata file names
+    #[command(
+        after_help = "Examples:\n  truecopy get truecopy:…\n  truecopy get truecopy:… -o ~/Downloads --only '*.jpg'\n  truecopy get release.truecopy --peer 192.0.2.1:7000\n\nNothing is overwritten unless you say so. Run the same line again to resume."
+    )]
+    Get(GetArgs),
+    /// Write a metadata file: what the data is, without the data
+    #[command(
+        after_help = "Examples:\n  truecopy create photos -o photos.truecopy\n\nThe file is public: whoever has it can fetch the content from anyone who serves it."
+    )]
+    Create(CreateArgs),
+    /// Show what a metadata file or a ticket names
+    #[command(
+        after_help = "Examples:\n  truecopy inspect photos.truecopy\n  truecopy inspect photos.truecopy --json"
+    )]
+    Inspect(InspectArgs),
+    /// Compare files on this disk with a metadata file; exit code 7 on any difference
+    #[command(
+        after_help = "Examples:\n  truecopy verify photos --against photos.truecopy\n  truecopy verify ~/Downloads --against photos.truecopy --allow-extra"
+    )]
+    Verify(VerifyArgs),
+    /// List what is half done in a folder
+    #[command(
+        after_help = "Examples:\n  truecopy ls\n  truecopy ls ~/Downloads --json\n\nThe same `truecopy get` as before goes on where it was."
+    )]
+    Ls(LsArgs),
+    /// Remove what is half done in a folder
+    #[command(
+        after_help = "Examples:\n  truecopy clean ~/Downloads\n  truecopy clean ~/Downloads --only 'photos*' --yes\n\nWhat a running transfer works on is left alone."
+    )]
+    Clean(CleanArgs),
+    /// Show a transfer between two processes of this machine
+    #[command(after_help = "Examples:\n  truecopy demo\n  truecopy demo ~/photos")]
+    Demo(DemoArgs),
+    /// Print the completions of a shell
+    #[command(
+        after_help = "Examples:\n  truecopy completions bash > ~/.local/share/bash-completion/completions/truecopy"
+    )]
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write those of all commands into a folder
+    #[command(
+        after_help = "Examples:\n  truecopy man | man -l -\n  truecopy man --pages ~/.local/share/man/man1"
+    )]
+    Man(ManArgs),
+}
+
+/// How to tell what happens.
+#[derive(Clone, Debug, Default, Args)]
+pub struct OutputArgs {
+    /// Write one JSON object a line to standard output (see docs/json.md)
+    #[arg(long, env = "TRUECOPY_JSON", value_parser = FalseyValueParser::new(), help_heading = "Output")]
+    pub json: bool,
+    /// Write nothing but the product and errors
+    #[arg(short, long, env = "TRUECOPY_QUIET", value_parser = FalseyValueParser::new(), help_heading = "Output")]
+    pub quiet: bool,
+    /// Tell more; twice: tell everything
+    #[arg(short, long, env = "TRUECOPY_VERBOSE", action = clap::ArgAction::Count, help_heading = "Output")]
+    pub verbose: u8,
+    /// Write a structured log of this level to standard error
+    #[arg(long, env = "TRUECOPY_LOG", value_name = "LEVEL", help_heading = "Output")]
+    pub log: Option<Level>,
+}
+
+/// `truecopy send`.
+#[derive(Clone, Debug, Args)]
+pub struct SendArgs {
+    /// Files and folders to offer
+    #[arg(required = true, value_hint = ValueHint::AnyPath)]
+    pub paths: Vec<PathBuf>,
+    /// Address and port to listen on, repeatable [default: all interfaces, any port]
+    #[arg(long, env = "TRUECOPY_LISTEN", value_name = "ADDR:PORT", value_delimiter = ',')]
+    pub listen: Vec<Listen>,
+    /// End after the first receiver has finished
+    #[arg(long, env = "TRUECOPY_ONCE", value_parser = FalseyValueParser::new())]
+    pub once: bool,
+    /// Serve only if the data is what this metadata file says
+    #[arg(long, env = "TRUECOPY_METADATA", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub metadata: Option<PathBuf>,
+    /// What to do with symbolic links inside of folders
+    #[arg(long, env = "TRUECOPY_LINKS", value_name = "POLICY", default_value = "keep")]
+    pub links: LinkPolicy,
+    /// End if nobody came, or a receiver is silent, for so long, as 90s, 10m or 2h
+    #[arg(long, env = "TRUECOPY_TIMEOUT", value_name = "TIME")]
+    pub timeout: Option<Pause>,
+    /// Write a recording of the run, to be replayed
+    #[arg(long, env = "TRUECOPY_RECORD", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub record: Option<PathBuf>,
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `truecopy get`.
+#[derive(Clone, Debug, Args)]
+pub struct GetArgs {
+    /// A ticket (truecopy:…) or a metadata file
+    #[arg(value_name = "TICKET|FILE", value_hint = ValueHint::FilePath)]
+    pub source: OsString,
+    /// Folder to put it in
+    #[arg(short = 'o', long, env = "TRUECOPY_DIR", value_name = "DIR", default_value = ".", value_hint = ValueHint::DirPath)]
+    pub dir: PathBuf,
+    /// What to do if a name is taken by something else [default: ask on a terminal, else fail]
+    #[arg(long, env = "TRUECOPY_ON_CONFLICT", value_name = "POLICY")]
+    pub on_conflict: Option<OnConflict>,
+    /// Only files that match, repeatable
+    #[arg(long, env = "TRUECOPY_ONLY", value_name = "GLOB")]
+    pub only: Vec<String>,
+    /// No files that match, repeatable
+    #[arg(long, env = "TRUECOPY_EXCLUDE", value_name = "GLOB")]
+    pub exclude: Vec<String>,
+    /// Accept the offer without asking
+    #[arg(short, long, env = "TRUECOPY_YES", value_parser = FalseyValueParser::new())]
+    pub yes: bool,
+    /// Who has it, repeatable: an address, or a ticket whose addresses are used
+    #[arg(long, env = "TRUECOPY_PEER", value_name = "HOST:PORT|TICKET", value_delimiter = ',')]
+    pub peer: Vec<PeerSpec>,
+    /// Print the SHA-256 of every placed file, as sha256sum does
+    #[arg(long, env = "TRUECOPY_SHA256SUMS", value_parser = FalseyValueParser::new())]
+    pub sha256sums: bool,
+    /// Do not hash again what an earlier run left on this disk
+    #[arg(long, env = "TRUECOPY_TRUST_DISK", value_parser = FalseyValueParser::new())]
+    pub trust_disk: bool,
+    /// Give up if no peer can be reached for so long, as 90s, 10m or 2h
+    #[arg(long, env = "TRUECOPY_TIMEOUT", value_name = "TIME")]
+    pub timeout: Option<Pause>,
+    /// Write a recording of the run, to be replayed
+    #[arg(long, env = "TRUECOPY_RECORD", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub record: Option<PathBuf>,
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `truecopy create`.
+#[derive(Clone, Debug, Args)]
+pub struct CreateArgs {
+    /// Files and folders to describe
+    #[arg(required = true, value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub paths: Vec<PathBuf>,
+    /// The metadata file to write; it must not be there
+    #[arg(short = 'o', long, env = "TRUECOPY_OUT", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub out: PathBuf,
+    /// What to do with symbolic links inside of folders
+    #[arg(long, env = "TRUECOPY_LINKS", value_name = "POLICY", default_value = "keep")]
+    pub links: LinkPolicy,
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `truecopy inspect`.
+#[derive(Clone, Debug, Args)]
+pub struct InspectArgs {
+    /// A metadata file or a ticket
+    #[arg(value_name = "FILE|TICKET", value_hint = ValueHint::FilePath)]
+    pub source: OsString,
+    /// Print the SHA-256 of every file, as sha256sum does; needs the data
+    #[arg(long, env = "TRUECOPY_SHA256SUMS", value_parser = FalseyValueParser::new())]
+    pub sha256sums: bool,
+    /// Where the data lies, for --sha256sums
+    #[arg(long, env = "TRUECOPY_DATA", value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub data: Option<PathBuf>,
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `truecopy verify`.
+#[derive(Clone, Debug, Args)]
+pub struct VerifyArgs {
+    /// The files: the folder that holds them, or the shared file or folder itself
+    #[arg(value_hint = ValueHint::AnyPath)]
+    pub path: PathBuf,
+    /// The metadata file to compare with
+    #[arg(long, env = "TRUECOPY_AGAINST", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub against: PathBuf,
+    /// Pass over files that are here but not in the metadata file
+    #[arg(long, env = "TRUECOPY_ALLOW_EXTRA", value_parser = FalseyValueParser::new())]
+    pub allow_extra: bool,
+    /// Print the SHA-256 of every file that is as it should be, as sha256sum does
+    #[arg(long, env = "TRUECOPY_SHA256SUMS", value_parser = FalseyValueParser::new())]
+    pub sha256sums: bool,
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `truecopy ls`.
+#[derive(Clone, Debug, Args)]
+pub struct LsArgs {
+    /// The folder that was received into
+    #[arg(value_name = "DIR", default_value = ".", value_hint = ValueHint::DirPath)]
+    pub dir: PathBuf,
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `truecopy clean`.
+#[derive(Clone, Debug, Args)]
+pub struct CleanArgs {
+    /// The folder that was received into
+    #[arg(value_name = "DIR", default_value = ".", value_hint = ValueHint::DirPath)]
+    pub dir: PathBuf,
+    /// Only shares whose name matches, repeatable
+    #[arg(long, env = "TRUECOPY_ONLY", value_name = "GLOB")]
+    pub only: Vec<String>,
+    /// Remove without asking
+    #[arg(short, long, env = "TRUECOPY_YES", value_parser = FalseyValueParser::new())]
+    pub yes: bool,
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `truecopy demo`.
+#[derive(Clone, Debug, Args)]
+pub struct DemoArgs {
+    /// What to move [default: a folder made for it]
+    #[arg(value_hint = ValueHint::AnyPath)]
+    pub path: Option<PathBuf>,
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `truecopy completions`.
+#[derive(Clone, Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    pub shell: Shell,
+}
+
+/// `truecopy man`.
+#[derive(Clone, Debug, Args)]
+pub struct ManArgs {
+    /// Folder to write the pages of all commands into
+    #[arg(long, env = "TRUECOPY_PAGES", value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub pages: Option<PathBuf>,
+}
+
+impl Command {
+    /// How to tell what happens.
+    pub fn output(&self) -> OutputArgs {
+        match self {
+            Self::Send(args) => args.output.clone(),
+            Self::Get(args) => args.output.clone(),
+            Self::Create(args) => args.output.clone(),
+            Self::Inspect(args) => args.output.clone(),
+            Self::Verify(args) => args.output.clone(),
+            Self::Ls(args) => args.output.clone(),
+            Self::Clean(args) => args.output.clone(),
+            Self::Demo(args) => args.output.clone(),
+            Self::Completions(_) | Self::Man(_) => OutputArgs::default(),
+        }
+    }
+}
+
+/// Why there is no command to run.
+#[derive(Debug)]
+pub enum NoCommand {
+    /// clap has something to say: help, version, or what is wrong with the arguments.
+    Clap(clap::Error),
+    /// The configuration is wrong.
+    Config(crate::exit::Error),
+}
+
+/// Reads the command line, the environment and `config.toml`.
+pub fn read(mut args: Vec<OsString>, home: &Result<Home>) -> std::result::Result<Cli, NoCommand> {
+    let mut model = Cli::command();
+    if let Some(first) = args.get(1)
+        && commands::is_bare_ticket(first)
+    {
+        args.insert(1, "get".into());
+    }
+    if let Ok(home) = home {
+        let config = config::read(&home.config_file()).map_err(NoCommand::Config)?;
+        model = config::apply(model, &config, &home.config_file()).map_err(NoCommand::Config)?;
+    }
+    let matches = model.try_get_matches_from(args).map_err(NoCommand::Clap)?;
+    Cli::from_arg_matches(&matches).map_err(NoCommand::Clap)
+}
+
+#[cfg(test)]
+mod tests;

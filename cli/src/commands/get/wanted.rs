@@ -1,0 +1,82 @@
+//! What is to be fetched and who may have it.
+
+use std::sync::Arc;
+
+use truecopy_protocol::Candidate;
+use truecopy_protocol::content::layers::Layers;
+use truecopy_protocol::content::manifest::Manifest;
+use truecopy_protocol::input::{Fetch, PeerHint};
+use truecopy_protocol::{AccessSecret, ContentId, ShareId};
+
+use super::super::source::{self, Source};
+use crate::args::{GetArgs, PeerSpec};
+use crate::exit::{Error, Result};
+
+/// What is to be fetched and who may have it.
+pub(super) struct Wanted {
+    pub(super) content: ContentId,
+    secret: AccessSecret,
+    peers: Vec<PeerHint>,
+    known: Option<(Arc<Manifest>, Arc<Layers>)>,
+}
+
+impl Wanted {
+    /// Reads the ticket or the metadata file, and every `--peer`.
+    pub(super) fn read(args: &GetArgs) -> Result<Self> {
+        let mut wanted = match source::read(&args.source)? {
+            Source::Ticket(ticket) => Self {
+                content: ticket.content,
+                secret: ticket.secret,
+                peers: vec![PeerHint { key: Some(ticket.node), addresses: ticket.addresses }],
+                known: None,
+            },
+            Source::Metadata(metadata) => Self {
+                content: metadata.manifest.content_id(),
+                secret: AccessSecret::PUBLIC,
+                peers: Vec::new(),
+                known: Some((metadata.manifest, Arc::new(metadata.layers))),
+            },
+        };
+        for peer in &args.peer {
+            wanted.add(peer)?;
+        }
+        if wanted.peers.iter().all(|peer| peer.addresses.is_empty()) {
+            return Err(Error::usage("nothing says who has it").hint("name a peer: --peer HOST:PORT"));
+        }
+        Ok(wanted)
+    }
+
+    fn add(&mut self, peer: &PeerSpec) -> Result<()> {
+        let hint = match peer {
+            PeerSpec::Host { host, port } => {
+                let text =
+                    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+                let address: Candidate = text
+                    .parse()
+                    .map_err(|error| Error::usage(format!("--peer {text} is no address: {error}")))?;
+                PeerHint { key: None, addresses: vec![address] }
+            }
+            PeerSpec::Ticket(text) => {
+                let ticket = source::read_ticket(text)?;
+                if ticket.content != self.content {
+                    return Err(Error::usage("the ticket of --peer names another content"));
+                }
+                if self.secret == AccessSecret::PUBLIC {
+                    self.secret = ticket.secret;
+                }
+                PeerHint { key: Some(ticket.node), addresses: ticket.addresses }
+            }
+        };
+        self.peers.push(hint);
+        Ok(())
+    }
+
+    /// What the core is asked for. A manifest that an earlier run left in `place` is used again.
+    pub(super) fn fetch(self, share: ShareId, place: &std::path::Path) -> Result<Fetch> {
+        let (manifest, layers) = match self.known {
+            Some((manifest, layers)) => (Some(manifest), Some(layers)),
+            None => (super::offer::staged_manifest(place, self.content), None),
+        };
+        Ok(Fetch { share, content: self.content, secret: self.secret, peers: self.peers, manifest, layers })
+    }
+}

@@ -1,0 +1,39 @@
+//! What the program does, one command a file.
+
+pub mod completions;
+pub mod create;
+pub mod demo;
+pub mod get;
+pub mod inspect;
+pub mod leftovers;
+pub mod man;
+pub mod reading;
+pub mod send;
+pub mod source;
+pub mod verify;
+
+use std::ffi::OsStr;
+use std::path::Path;
+
+use truecopy_protocol::content::manifest::Manifest;
+use truecopy_protocol::content::ticket::{BadTicket, Ticket};
+
+use crate::output::Contents;
+
+/// Whether this, in the place of a command, is a ticket, be it damaged: and no file has its name.
+pub fn is_bare_ticket(text: &OsStr) -> bool {
+    let looks = text.to_str().is_some_and(|text| text.parse::<Ticket>() != Err(BadTicket::NotATicket));
+    looks && !Path::new(text).exists()
+}
+
+/// What a manifest holds, to be told. `content` is its ContentId in hexadecimal.
+pub fn contents<'a>(manifest: &'a Manifest, content: &'a str) -> Contents<'a> {
+    Contents {
+        name: manifest.name(),
+        files: u64::from(manifest.file_count()),
+        entries: u64::from(manifest.len()),
+        bytes: manifest.total_size(),
+        chunk: manifest.chunk_size().bytes(),
+        content,
+    }
+}

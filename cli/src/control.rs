@@ -1,0 +1,151 @@
+//! What the user wants while something runs: keys of the terminal, and signals.
+
+use std::io::{self, IsTerminal, Read};
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::thread;
+
+use signal_hook::consts::signal::{SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
+use signal_hook::iterator::Signals;
+
+use crate::exit::{Error, Exit, Result};
+
+/// A wish of the user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Control {
+    /// Ask for nothing more for now. Key `p`.
+    Pause,
+    /// Go on, and dial at once whoever is waited for. Key `r`.
+    Resume,
+    /// Pause if it runs, go on if it is paused. `SIGUSR1`.
+    Toggle,
+    /// Dial at once whoever is waited for. `SIGUSR2`.
+    Retry,
+    /// End; the state is kept. Key `q`.
+    Quit,
+    /// Ctrl-C.
+    Interrupt,
+    /// `SIGTERM`.
+    Terminate,
+}
+
+impl Control {
+    /// How the program ends after this; none if it goes on.
+    pub const fn exit(self) -> Option<Exit> {
+        match self {
+            Self::Quit | Self::Interrupt => Some(Exit::Interrupted),
+            Self::Terminate => Some(Exit::Terminated),
+            Self::Pause | Self::Resume | Self::Toggle | Self::Retry => None,
+        }
+    }
+
+    const fn of_key(key: u8) -> Option<Self> {
+        match key {
+            b'p' | b'P' => Some(Self::Pause),
+            b'r' | b'R' => Some(Self::Resume),
+            b'q' | b'Q' => Some(Self::Quit),
+            _ => None,
+        }
+    }
+}
+
+/// Wishes that wait to be read at most; more are those of a key held down.
+const WAITING_MAX: usize = 16;
+
+/// The wishes of the user, from now on.
+#[derive(Debug)]
+pub struct Controls {
+    wishes: Receiver<Control>,
+    sender: SyncSender<Control>,
+    keys: Option<Terminal>,
+}
+
+impl Controls {
+    /// Catches signals.
+    ///
+    /// # Errors
+    /// If the system lets no signal be caught.
+    pub fn new() -> Result<Self> {
+        let (sender, wishes) = mpsc::sync_channel(WAITING_MAX);
+        let mut signals = Signals::new([SIGINT, SIGTERM, SIGUSR1, SIGUSR2])
+            .map_err(|error| Error::new(Exit::Unexpected, format!("signals cannot be caught: {error}")))?;
+        let to = sender.clone();
+        thread::spawn(move || {
+            for signal in signals.forever() {
+                let wish = match signal {
+                    SIGINT => Control::Interrupt,
+                    SIGTERM => Control::Terminate,
+                    SIGUSR1 => Control::Toggle,
+                    _ => Control::Retry,
+                };
+                // Nobody may be reading for a while; an end is wished for again then.
+                let _ = to.try_send(wish);
+            }
+        });
+        Ok(Self { wishes, sender, keys: None })
+    }
+
+    /// Reads keys from the terminal, if there is one, until dropped.
+    pub fn read_keys(&mut self) {
+        if self.keys.is_some() || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+            return;
+        }
+        let Some(terminal) = Terminal::raw() else { return };
+        self.keys = Some(terminal);
+        let to = self.sender.clone();
+        // It sits in a read that nothing ends but the process.
+        thread::spawn(move || {
+            let mut key = [0];
+            while matches!(io::stdin().lock().read(&mut key), Ok(1)) {
+                if let Some(wish) = Control::of_key(key[0]) {
+                    let _ = to.try_send(wish);
+                }
+            }
+        });
+    }
+
+    /// Whether keys are read.
+    pub fn has_keys(&self) -> bool {
+        self.keys.is_some()
+    }
+
+    /// The next wish, if there is one.
+    pub fn next(&self) -> Option<Control> {
+        self.wishes.try_recv().ok()
+    }
+}
+
+/// A terminal that gives keys as they are pressed; as it was when dropped.
+#[derive(Debug)]
+struct Terminal {
+    #[cfg(unix)]
+    before: rustix::termios::Termios,
+}
+
+#[cfg(unix)]
+impl Terminal {
+    fn raw() -> Option<Self> {
+        use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+        let before = tcgetattr(io::stdin()).ok()?;
+        let mut raw = before.clone();
+        // Ctrl-C stays a signal.
+        raw.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO);
+        tcsetattr(io::stdin(), OptionalActions::Now, &raw).ok()?;
+        Some(Self { before })
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        // A terminal that is gone needs no mending.
+        let _ = rustix::termios::tcsetattr(io::stdin(), rustix::termios::OptionalActions::Now, &self.before);
+    }
+}
+
+#[cfg(not(unix))]
+impl Terminal {
+    /// Not written for this system: signals alone steer.
+    fn raw() -> Option<Self> {
+        None
+    }
+}

@@ -1,0 +1,17 @@
+//! The program `truecopy` as a library: the command line, what it tells, what it remembers. Thin: whatever is a rule of
+//! the protocol lives below it.
+
+pub mod addresses;
+pub mod args;
+pub mod commands;
+pub mod control;
+pub mod escape;
+pub mod exit;
+pub mod glob;
+pub mod home;
+pub mod net;
+pub mod output;
+pub mod run;
+pub mod shares;
+pub mod sums;
+pub mod words;

@@ -1,0 +1,95 @@
+//! A running node: the reactor on a thread of its own, and the end of it that a command holds.
+
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use aws_lc_rs::rand;
+use truecopy_mio::{Events, Handle, Listen, Reactor, ReactorConfig};
+use truecopy_protocol::Config;
+use truecopy_protocol::output::Event;
+use truecopy_transport::keys::KeyPair;
+
+use crate::exit::{Error, Exit, Result};
+
+/// How long a command waits for an event before it looks at the user's wishes.
+const TICK: Duration = Duration::from_millis(100);
+
+/// A running node.
+pub struct Net {
+    /// Tells it what to do.
+    pub handle: Handle,
+    events: Events,
+    thread: Option<JoinHandle<std::io::Result<()>>>,
+}
+
+/// How a node is made.
+pub struct Setup {
+    /// Its key.
+    pub key: KeyPair,
+    /// Limits and durations.
+    pub config: Config,
+    /// Where it listens.
+    pub listen: Vec<Listen>,
+}
+
+impl Net {
+    /// Starts a node.
+    ///
+    /// # Errors
+    /// If it cannot listen where it should, or the system has no threads or randomness left.
+    pub fn start(setup: Setup) -> std::io::Result<Self> {
+        let mut seed = [0; 32];
+        rand::fill(&mut seed).map_err(|_| std::io::Error::other("the system gives no random numbers"))?;
+        let config = ReactorConfig {
+            config: setup.config,
+            listen: setup.listen,
+            ..ReactorConfig::new(setup.key, seed)
+        };
+        let (reactor, handle, events) = Reactor::new(config)?;
+        let thread = Some(reactor.spawn()?);
+        Ok(Self { handle, events, thread })
+    }
+
+    /// The next event; none if nothing happened for a moment.
+    ///
+    /// # Errors
+    /// If the node has ended by itself, which it should not.
+    pub fn next(&self) -> Result<Option<Event>> {
+        self.next_within(TICK)
+    }
+
+    fn next_within(&self, patience: Duration) -> Result<Option<Event>> {
+        use std::sync::mpsc::RecvTimeoutError;
+        match self.events.recv_timeout(patience) {
+            Ok(event) => Ok(Some(event)),
+            Err(RecvTimeoutError::Timeout) => Ok(None),
+            Err(RecvTimeoutError::Disconnected) => {
+                Err(Error::new(Exit::Unexpected, "the network part of the program has ended"))
+            }
+        }
+    }
+
+    /// Lets every share end: hands what still happens to `see`, until `Ended` or until patience is over.
+    pub fn wind_down(&self, patience: Duration, mut see: impl FnMut(Event)) {
+        let until = Instant::now() + patience;
+        while let Some(left) = until.checked_duration_since(Instant::now())
+            && let Ok(event) = self.next_within(left.min(TICK))
+        {
+            match event {
+                Some(Event::Ended { .. }) => return,
+                Some(event) => see(event),
+                None => {}
+            }
+        }
+    }
+}
+
+impl Drop for Net {
+    fn drop(&mut self) {
+        self.handle.stop();
+        if let Some(thread) = self.thread.take() {
+            // It ends by itself; a panic in it was told by the hook.
+            let _ = thread.join();
+        }
+    }
+}

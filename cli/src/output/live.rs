@@ -1,0 +1,134 @@
+//! The live line of a terminal, and the plain line every five seconds where there is none.
+
+use std::time::Duration;
+
+use super::event::Event;
+use super::human;
+use super::rate::Rate;
+
+/// How often a terminal is drawn.
+const FRAME: Duration = Duration::from_millis(100);
+/// How often a program is told numbers.
+const JSON: Duration = Duration::from_millis(200);
+/// How often a plain line is written while nothing changes but numbers.
+const PLAIN: Duration = Duration::from_secs(5);
+
+/// What is on the screen, and the rate of what moves.
+#[derive(Debug, Default)]
+pub(super) struct Live {
+    rate: Rate,
+    /// The live line as it was last drawn.
+    line: String,
+    last: Option<Duration>,
+    sentence: String,
+}
+
+impl Live {
+    /// What to write for an event on a terminal.
+    pub(super) fn terminal(&mut self, now: Duration, event: &Event<'_>, sentence: Option<String>) -> String {
+        if let Some(sentence) = sentence {
+            if sentence == self.sentence {
+                return String::new();
+            }
+            let erased = erase(&self.line);
+            self.settle(event);
+            let text = format!("{erased}{sentence}\n{}", self.line);
+            self.sentence = sentence;
+            return text;
+        }
+        self.observe(now, event);
+        if self.last.is_some_and(|last| now.saturating_sub(last) < FRAME) {
+            return String::new();
+        }
+        let Some(line) = human::progress(event, &self.rate) else { return String::new() };
+        self.last = Some(now);
+        let line = clip(&line, columns());
+        let text = format!("{}{line}", erase(&self.line));
+        self.line = line;
+        text
+    }
+
+    /// What to write for an event where there is no terminal; the first of anything is written at once.
+    pub(super) fn plain(&mut self, now: Duration, event: &Event<'_>) -> Option<String> {
+        if let Some(sentence) = human::sentence(event) {
+            if sentence == self.sentence {
+                return None;
+            }
+            self.sentence = sentence;
+            self.settle(event);
+            return Some(format!("{}\n", self.sentence));
+        }
+        self.observe(now, event);
+        let line = human::progress(event, &self.rate)?;
+        if self.last.is_some_and(|last| now.saturating_sub(last) < PLAIN) {
+            return None;
+        }
+        self.last = Some(now);
+        Some(format!("{line}\n"))
+    }
+
+    /// Whether a program should hear of this: numbers that only grow come at most five times a second.
+    pub(super) fn is_due(&mut self, now: Duration, event: &Event<'_>) -> bool {
+        if !matches!(event, Event::Reading(_) | Event::Moving(_) | Event::Sent(_)) {
+            return true;
+        }
+        let due = self.last.is_none_or(|last| now.saturating_sub(last) >= JSON);
+        if due {
+            self.last = Some(now);
+        }
+        due
+    }
+
+    /// Takes the live line away.
+    pub(super) fn clear(&mut self) -> String {
+        let text = erase(&self.line);
+        self.line.clear();
+        self.last = None;
+        text
+    }
+
+    fn observe(&mut self, now: Duration, event: &Event<'_>) {
+        match event {
+            Event::Reading(reading) => self.rate.observe(now, reading.progress.bytes_done),
+            Event::Moving(moved) => self.rate.observe(now, moved.verified),
+            Event::Sent(sent) => self.rate.observe(now, sent.bytes),
+            _ => {}
+        }
+    }
+
+    /// After these nothing moves for now, or something else does.
+    fn settle(&mut self, event: &Event<'_>) {
+        if matches!(
+            event,
+            Event::Share { .. } | Event::Done { .. } | Event::Verified { .. } | Event::Waiting(_)
+        ) {
+            self.rate = Rate::default();
+            self.line.clear();
+            self.last = None;
+        }
+    }
+}
+
+fn erase(line: &str) -> String {
+    if line.is_empty() { String::new() } else { "\r\x1b[2K".into() }
+}
+
+fn columns() -> usize {
+    #[cfg(unix)]
+    if let Ok(size) = rustix::termios::tcgetwinsize(std::io::stderr())
+        && size.ws_col > 1
+    {
+        return usize::from(size.ws_col) - 1;
+    }
+    79
+}
+
+/// Cuts a line to a width, so that it never wraps. Characters of unknown width count as two.
+fn clip(line: &str, columns: usize) -> String {
+    let mut width = 0;
+    let fits = |c: &char| {
+        width += if (*c as u32) < 0x1100 { 1 } else { 2 };
+        width <= columns
+    };
+    line.chars().take_while(fits).collect()
+}

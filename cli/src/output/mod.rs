@@ -1,0 +1,202 @@
+//! Telling people and programs what happens. The only module that writes to standard output and standard error.
+//!
+//! Standard output carries the product: the ticket, a listing, findings, digests, or with `--json` every event. What is
+//! for people goes to standard error: a live line on a terminal, else a plain line every five seconds and at each change.
+
+mod event;
+mod human;
+mod json;
+mod live;
+mod rate;
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::args::{Level, OutputArgs};
+use crate::escape::Shown;
+use crate::exit::Error;
+
+pub use event::{
+    Conflict, Contents, Difference, DigestOf, Event, Gone, HalfDone, Holding, Link, Listed, Moved, Placed,
+    Reading, Sent, Stage, Waiting,
+};
+pub use human::{amount, count, difference};
+pub use json::Object;
+
+use live::Live;
+
+/// How events are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// A live line on a terminal.
+    Terminal,
+    /// Lines.
+    Plain,
+    /// JSON on standard output.
+    Json,
+    /// The product alone.
+    Quiet,
+}
+
+/// Tells events. Shared between threads.
+#[derive(Debug)]
+pub struct Reporter {
+    mode: Mode,
+    level: Level,
+    log: Log,
+    start: Instant,
+    live: Mutex<Live>,
+}
+
+/// Whether a structured log was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Log {
+    Off,
+    UpTo(Level),
+}
+
+impl Reporter {
+    /// A reporter as the flags want it.
+    pub fn new(args: &OutputArgs) -> Self {
+        let mode = if args.json {
+            Mode::Json
+        } else if args.quiet {
+            Mode::Quiet
+        } else if io::stderr().is_terminal() {
+            Mode::Terminal
+        } else {
+            Mode::Plain
+        };
+        let level = match args.verbose {
+            0 => Level::Warn,
+            1 => Level::Info,
+            _ => Level::Debug,
+        };
+        let log = args.log.map_or(Log::Off, Log::UpTo);
+        Self { mode, level, log, start: Instant::now(), live: Mutex::default() }
+    }
+
+    /// Time since the program started.
+    pub fn elapsed(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    /// Tells an event, in whatever way was asked for.
+    pub fn tell(&self, event: &Event<'_>) {
+        let now = self.elapsed();
+        match self.mode {
+            Mode::Json => {
+                if self.live().is_due(now, event) {
+                    self.print(json::line(now, event).as_bytes());
+                }
+            }
+            Mode::Quiet => self.product(event),
+            Mode::Plain => {
+                self.product(event);
+                let line = self.live().plain(now, event);
+                self.say(line);
+            }
+            Mode::Terminal => {
+                self.product(event);
+                let sentence = human::sentence(event);
+                let mut live = self.live();
+                let text = live.terminal(now, event, sentence);
+                // Under the lock, so that lines of several threads do not mix. Without a terminal there is nobody to tell.
+                let _ = io::stderr().lock().write_all(text.as_bytes());
+            }
+        }
+    }
+
+    /// Tells how the program failed.
+    pub fn fail(&self, error: &Error) {
+        if self.mode == Mode::Json {
+            self.print(json::failure(self.elapsed(), error).as_bytes());
+        }
+        let mut text = format!("error: {}\n", error.what);
+        if let Some(hint) = &error.hint {
+            text.push_str(&format!("  → {hint}\n"));
+        }
+        self.say(Some(text));
+    }
+
+    /// A structured line for those who look for causes: `time level what key=value…`. Values are escaped here.
+    pub fn log(&self, level: Level, what: &str, fields: &[(&str, &dyn std::fmt::Display)]) {
+        let wanted = match self.log {
+            Log::UpTo(max) => level <= max,
+            Log::Off => self.level > Level::Warn && level <= self.level,
+        };
+        if !wanted {
+            return;
+        }
+        let mut line = format!("{:.3} {} {what}", self.elapsed().as_secs_f64(), level.word());
+        for (key, value) in fields {
+            line.push_str(&format!(" {key}={}", Shown::log(value.to_string().as_bytes())));
+        }
+        line.push('\n');
+        self.say(Some(line));
+    }
+
+    /// Asks a question on the terminal and reads one line. None if there is no terminal on both sides.
+    pub fn ask(&self, question: &str) -> Option<String> {
+        if matches!(self.mode, Mode::Json | Mode::Quiet) || !io::stdin().is_terminal() {
+            return None;
+        }
+        if !io::stderr().is_terminal() {
+            return None;
+        }
+        self.say(Some(format!("{} ", Shown::terminal(question.as_bytes()))));
+        let mut answer = String::new();
+        io::stdin().read_line(&mut answer).ok().filter(|len| *len > 0)?;
+        Some(answer.trim().to_lowercase())
+    }
+
+    /// Takes the live line away, at the end or before another program writes.
+    pub fn clear(&self) {
+        if self.mode == Mode::Terminal {
+            let text = self.live().clear();
+            // Without a terminal there is nobody to tell.
+            let _ = io::stderr().lock().write_all(text.as_bytes());
+        }
+    }
+
+    /// Whether events are told as JSON.
+    pub fn is_json(&self) -> bool {
+        self.mode == Mode::Json
+    }
+
+    /// Writes generated text (a manual page, completions) to standard output as it is.
+    pub fn generated(&self, bytes: &[u8]) {
+        self.print(bytes);
+    }
+
+    fn product(&self, event: &Event<'_>) {
+        let bytes =
+            if io::stdout().is_terminal() { human::product_shown(event) } else { human::product(event) };
+        if let Some(bytes) = bytes {
+            self.clear();
+            self.print(&bytes);
+        }
+    }
+
+    fn say(&self, text: Option<String>) {
+        let Some(text) = text else { return };
+        let mut live = self.live();
+        let clear = if self.mode == Mode::Terminal { live.clear() } else { String::new() };
+        // A closed standard error leaves nobody to tell.
+        let _ = io::stderr().lock().write_all(format!("{clear}{text}").as_bytes());
+    }
+
+    fn print(&self, bytes: &[u8]) {
+        let mut out = io::stdout().lock();
+        // A reader that went away (`| head`) ends the output, not the work.
+        let _ = out.write_all(bytes).and_then(|()| out.flush());
+    }
+
+    fn live(&self) -> MutexGuard<'_, Live> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests;

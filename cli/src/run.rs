@@ -1,0 +1,91 @@
+//! From the arguments to the exit code.
+
+use std::ffi::OsString;
+use std::panic;
+
+use clap::error::ErrorKind;
+
+use crate::args::{self, Command, NoCommand, OutputArgs};
+use crate::commands;
+use crate::exit::{Error, Exit, Result};
+use crate::home::Home;
+use crate::output::Reporter;
+
+/// What every command is given.
+#[derive(Debug)]
+pub struct Context {
+    /// Where to tell what happens.
+    pub reporter: Reporter,
+    /// Where the program keeps its own.
+    pub home: Result<Home>,
+}
+
+impl Context {
+    /// The folders of the program, for commands that need them.
+    pub fn home(&self) -> Result<&Home> {
+        self.home.as_ref().map_err(|error| {
+            let again = Error::new(error.exit, &error.what);
+            match &error.hint {
+                Some(hint) => again.hint(hint),
+                None => again,
+            }
+        })
+    }
+}
+
+/// Runs the program.
+pub fn run(args: Vec<OsString>) -> Exit {
+    panic::set_hook(Box::new(|info| {
+        let place = info.location().map(|at| format!(" at {}:{}", at.file(), at.line())).unwrap_or_default();
+        let what = format!("the program has a fault{place}");
+        let error = Error::new(Exit::Unexpected, what).hint("please report it, with what you typed");
+        Reporter::new(&OutputArgs::default()).fail(&error);
+    }));
+    panic::catch_unwind(|| start(args)).unwrap_or(Exit::Unexpected)
+}
+
+fn start(args: Vec<OsString>) -> Exit {
+    let home = Home::find();
+    let cli = match args::read(args, &home) {
+        Ok(cli) => cli,
+        Err(NoCommand::Clap(error)) => return tell_clap(&error),
+        Err(NoCommand::Config(error)) => return fail(&Reporter::new(&OutputArgs::default()), &error),
+    };
+    let context = Context { reporter: Reporter::new(&cli.command.output()), home };
+    match dispatch(cli.command, &context) {
+        Ok(exit) => {
+            context.reporter.clear();
+            exit
+        }
+        Err(error) => fail(&context.reporter, &error),
+    }
+}
+
+fn dispatch(command: Command, context: &Context) -> Result<Exit> {
+    match command {
+        Command::Send(args) => commands::send::run(&args, context),
+        Command::Get(args) => commands::get::run(&args, context),
+        Command::Create(args) => commands::create::run(&args, context),
+        Command::Inspect(args) => commands::inspect::run(&args, context),
+        Command::Verify(args) => commands::verify::run(&args, context),
+        Command::Ls(args) => commands::leftovers::list(&args, context),
+        Command::Clean(args) => commands::leftovers::clean(&args, context),
+        Command::Demo(args) => commands::demo::run(&args, context),
+        Command::Completions(args) => commands::completions::run(&args, context),
+        Command::Man(args) => commands::man::run(&args, context),
+    }
+}
+
+fn fail(reporter: &Reporter, error: &Error) -> Exit {
+    reporter.fail(error);
+    error.exit
+}
+
+fn tell_clap(error: &clap::Error) -> Exit {
+    // Without a standard output or error there is nobody to tell.
+    let _ = error.print();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Success,
+        _ => Exit::Usage,
+    }
+}

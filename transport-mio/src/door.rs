@@ -1,0 +1,135 @@
+//! The core's door: everything that enters the node and everything that leaves it passes here.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
+
+use truecopy_protocol::Candidate;
+use truecopy_protocol::input::Input;
+use truecopy_protocol::output::{Event, Goodbye, Output};
+use truecopy_protocol::{ConnId, Node, NodeId, Now};
+use truecopy_transport::pump::{Flow, Source};
+
+use crate::clock::Clock;
+use crate::events::EventSender;
+use crate::workers::Workers;
+
+/// Sees a run at the core's door, for recordings.
+pub trait Tap: Send {
+    /// The node is about to handle this.
+    fn input(&mut self, now: Now, input: &Input<'_>);
+    /// The node answered with this.
+    fn output(&mut self, output: &Output);
+}
+
+/// What the core wants of the sockets.
+#[derive(Debug)]
+pub(crate) enum Wish {
+    Dial { conn: ConnId, to: Candidate, key: Option<NodeId> },
+    Hangup { conn: ConnId, why: Goodbye },
+    Flush { conn: ConnId },
+    Resume { conn: ConnId },
+}
+
+/// A node and whoever does for it what needs no socket.
+pub(crate) struct Door {
+    node: Node,
+    pub(crate) clock: Clock,
+    tap: Option<Box<dyn Tap>>,
+    pub(crate) workers: Workers,
+    pub(crate) events: EventSender,
+    wishes: VecDeque<Wish>,
+    paused: BTreeSet<ConnId>,
+}
+
+impl Door {
+    pub(crate) fn new(
+        node: Node,
+        clock: Clock,
+        tap: Option<Box<dyn Tap>>,
+        workers: Workers,
+        events: EventSender,
+    ) -> Self {
+        Self { node, clock, tap, workers, events, wishes: VecDeque::new(), paused: BTreeSet::new() }
+    }
+
+    /// The law of the door: after every `handle`, `poll` until `None`.
+    pub(crate) fn feed(&mut self, input: Input<'_>) {
+        let now = self.clock.now();
+        if let Some(tap) = &mut self.tap {
+            tap.input(now, &input);
+        }
+        self.node.handle(now, input);
+        while let Some(output) = self.node.poll() {
+            if let Some(tap) = &mut self.tap {
+                tap.output(&output);
+            }
+            self.obey(output);
+        }
+    }
+
+    fn obey(&mut self, output: Output) {
+        match output {
+            Output::Job(job) => self.workers.submit(job),
+            Output::Event(event) => {
+                if let Event::Ended { share } = event {
+                    self.workers.stores().release(share);
+                }
+                self.events.send(event);
+            }
+            Output::Dial { conn, share: _, to, key } => self.wishes.push_back(Wish::Dial { conn, to, key }),
+            Output::Hangup { conn, why } => self.wishes.push_back(Wish::Hangup { conn, why }),
+            Output::Flush { conn } => self.wishes.push_back(Wish::Flush { conn }),
+            Output::Pause { conn } => {
+                self.paused.insert(conn);
+            }
+            Output::Resume { conn } => {
+                self.paused.remove(&conn);
+                self.wishes.push_back(Wish::Resume { conn });
+            }
+        }
+    }
+
+    /// The next wish. They are few at any time: a turn of a socket makes some, then they are carried out.
+    pub(crate) fn wish(&mut self) -> Option<Wish> {
+        self.wishes.pop_front()
+    }
+
+    /// Whether this connection may deliver.
+    pub(crate) fn flow(&self, conn: ConnId) -> Flow {
+        if self.paused.contains(&conn) { Flow::Pause } else { Flow::Continue }
+    }
+
+    /// A connection is gone: nothing of it may follow.
+    pub(crate) fn disconnected(&mut self, conn: ConnId, why: truecopy_protocol::input::LinkLoss) {
+        self.paused.remove(&conn);
+        self.feed(Input::Disconnected { conn, why });
+    }
+
+    /// Lets the node look at its timers, if one is due.
+    pub(crate) fn look_at_timers(&mut self) {
+        if self.node.wake().is_some_and(|(at, _)| at <= self.clock.now()) {
+            self.feed(Input::Timeout);
+        }
+    }
+
+    /// How long until the node must look at its timers.
+    pub(crate) fn patience(&self) -> Option<Duration> {
+        self.node.wake().map(|(at, _)| at.since(self.clock.now()))
+    }
+}
+
+/// What the node has for one connection, as the pump takes it.
+pub(crate) struct Sendable<'a> {
+    pub(crate) door: &'a mut Door,
+    pub(crate) conn: ConnId,
+}
+
+impl Source for Sendable<'_> {
+    fn visit(&self, max: usize, take: &mut dyn FnMut(&[u8])) {
+        self.door.node.sendable(self.conn, max).into_iter().for_each(take);
+    }
+
+    fn sent(&mut self, len: usize) {
+        self.door.feed(Input::Sent { conn: self.conn, len });
+    }
+}

@@ -1,0 +1,88 @@
+//! The program's end of a reactor.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
+
+use mio::Token;
+use truecopy_protocol::ShareId;
+use truecopy_protocol::input::Command;
+use truecopy_protocol::job::Done;
+use truecopy_transport::store::{Registry, Storage};
+
+use crate::listen::Listen;
+use crate::mailbox::Mailbox;
+use crate::resolve::Resolved;
+
+/// What the loop is told.
+#[derive(Debug)]
+pub(crate) enum Letter {
+    /// A job is done.
+    Done(Done),
+    /// A name was looked up.
+    Resolved(Resolved),
+    /// A wrapped stream may be asked again.
+    Nudge(Token),
+    /// The user wants something.
+    Command(Box<Command>),
+    /// Listen there too.
+    Listen(Listen, SyncSender<io::Result<Vec<SocketAddr>>>),
+    /// Come to an end.
+    Stop,
+}
+
+/// The reactor has stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the reactor has stopped")]
+pub struct Stopped;
+
+/// Tells a running reactor what to do, from any thread.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    mailbox: Arc<Mailbox<Letter>>,
+    stores: Registry,
+    addresses: Arc<[SocketAddr]>,
+}
+
+impl Handle {
+    pub(crate) fn new(mailbox: Arc<Mailbox<Letter>>, stores: Registry, addresses: Vec<SocketAddr>) -> Self {
+        Self { mailbox, stores, addresses: addresses.into() }
+    }
+
+    /// Where the reactor listened from the start.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Hands a command to the core. Commands are carried out in order; answers are events.
+    ///
+    /// # Errors
+    /// If the reactor has stopped.
+    pub fn command(&self, command: Command) -> Result<(), Stopped> {
+        self.mailbox.put(Letter::Command(Box::new(command))).map_err(|_| Stopped)
+    }
+
+    /// Says what does the storage work of a share: a source before `Command::Share`, a staging before
+    /// `Command::Accept`. It is released when the share has ended.
+    pub fn register(&self, share: ShareId, storage: Arc<dyn Storage>) {
+        self.stores.register(share, storage);
+    }
+
+    /// Listens at one more place, and says where.
+    ///
+    /// # Errors
+    /// What the operating system says; `NotConnected` if the reactor has stopped.
+    pub fn listen(&self, listen: Listen) -> io::Result<Vec<SocketAddr>> {
+        let (answer, answered) = sync_channel(1);
+        let gone = || io::Error::new(io::ErrorKind::NotConnected, Stopped);
+        self.mailbox.put(Letter::Listen(listen, answer)).map_err(|_| gone())?;
+        answered.recv().map_err(|_| gone())?
+    }
+
+    /// Ends the loop: connections are cut.
+    pub fn stop(&self) {
+        // If it has stopped already, that is what is wanted.
+        let _ = self.mailbox.put(Letter::Stop);
+    }
+}

@@ -1,0 +1,273 @@
+//! All sockets: who is ready, who has a turn, whose time is over.
+
+mod accept;
+mod dial;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use mio::event::Event;
+use mio::{Interest, Registry, Token};
+use truecopy_protocol::content::identity::Role;
+use truecopy_protocol::input::LinkLoss;
+use truecopy_protocol::{ConnId, NodeId, Now};
+use truecopy_transport::channel::tls::TlsConfig;
+use truecopy_transport::stream::Stream;
+
+use self::dial::Dial;
+use crate::config::{Limits, Nudge, Wrap};
+use crate::deadlines::Deadlines;
+use crate::door::{Door, Wish};
+use crate::link::{After, Link, Phase, Queued};
+use crate::listen::{self, Listen, Listener};
+use crate::resolve::{Resolved, Resolver};
+use crate::tcp::TcpLink;
+
+/// What the sockets are made with.
+pub(crate) struct Setup {
+    pub(crate) registry: Registry,
+    /// Tokens below belong to others.
+    pub(crate) first_token: usize,
+    pub(crate) tls: TlsConfig,
+    pub(crate) limits: Limits,
+    pub(crate) wrap: Option<Box<dyn Wrap>>,
+    pub(crate) nudge: Box<dyn Fn(Token) -> Nudge + Send>,
+    pub(crate) resolver: Resolver,
+}
+
+pub(crate) struct Net {
+    setup: Setup,
+    next_token: usize,
+    next_conn: u64,
+    listeners: Vec<Listener>,
+    links: BTreeMap<Token, Link>,
+    dials: BTreeMap<Token, Dial>,
+    /// The socket of each connection.
+    tokens: BTreeMap<ConnId, Token>,
+    /// Dials whose name is being looked up, and the key that must be proven.
+    resolving: BTreeMap<ConnId, Option<NodeId>>,
+    /// Accepted connections in order of age; those that are proven or gone are dropped now and then.
+    strangers: VecDeque<Token>,
+    queue: VecDeque<Token>,
+    deadlines: Deadlines,
+}
+
+impl Net {
+    pub(crate) fn new(setup: Setup) -> Self {
+        Self {
+            next_token: setup.first_token,
+            setup,
+            next_conn: 0,
+            listeners: Vec::new(),
+            links: BTreeMap::new(),
+            dials: BTreeMap::new(),
+            tokens: BTreeMap::new(),
+            resolving: BTreeMap::new(),
+            strangers: VecDeque::new(),
+            queue: VecDeque::new(),
+            deadlines: Deadlines::default(),
+        }
+    }
+
+    /// A token that no event of an earlier socket can carry.
+    fn token(&mut self) -> Token {
+        self.next_token += 1;
+        Token(self.next_token)
+    }
+
+    /// Opens listening sockets and says where they listen.
+    pub(crate) fn listen(&mut self, listen: Listen) -> io::Result<Vec<SocketAddr>> {
+        let mut addresses = Vec::new();
+        for mut socket in listen::open(listen)? {
+            let token = self.token();
+            self.setup.registry.register(&mut socket, token, Interest::READABLE)?;
+            addresses.push(socket.local_addr()?);
+            self.listeners.push(Listener { token, socket, state: listen::Door::Quiet });
+        }
+        tracing::info!(?addresses, "listening");
+        Ok(addresses)
+    }
+
+    /// The poll says that something happened with a socket.
+    pub(crate) fn happened(&mut self, event: &Event, door: &mut Door) {
+        let token = event.token();
+        if let Some(link) = self.links.get_mut(&token) {
+            if event.is_readable() || event.is_read_closed() || event.is_error() {
+                link.readable();
+            }
+            if event.is_writable() || event.is_write_closed() || event.is_error() {
+                link.writable();
+            }
+            self.enqueue(token);
+        } else if self.dials.contains_key(&token) {
+            self.dial_progress(token, door);
+        } else if let Some(listener) = self.listeners.iter_mut().find(|listener| listener.token == token)
+            && listener.state == listen::Door::Quiet
+        {
+            listener.state = listen::Door::Knocking;
+        }
+    }
+
+    /// A wrapped stream says that it may be asked again, although the poll says nothing.
+    pub(crate) fn nudged(&mut self, token: Token) {
+        if let Some(link) = self.links.get_mut(&token) {
+            link.readable();
+            link.writable();
+            self.enqueue(token);
+        }
+    }
+
+    fn enqueue(&mut self, token: Token) {
+        if let Some(link) = self.links.get_mut(&token)
+            && link.queued == Queued::No
+        {
+            link.queued = Queued::Yes;
+            self.queue.push_back(token);
+        }
+    }
+
+    /// Carries out what the core wants.
+    pub(crate) fn grant(&mut self, door: &mut Door) {
+        while let Some(wish) = door.wish() {
+            match wish {
+                Wish::Dial { conn, to, key } => self.dial(conn, to, key, door),
+                Wish::Hangup { conn, why } => {
+                    tracing::debug!(conn = conn.0, ?why, "hanging up");
+                    self.hang_up(conn, door);
+                }
+                Wish::Flush { conn } | Wish::Resume { conn } => {
+                    if let Some(token) = self.tokens.get(&conn) {
+                        self.enqueue(*token);
+                    }
+                }
+            }
+        }
+    }
+
+    fn hang_up(&mut self, conn: ConnId, door: &mut Door) {
+        let Some(token) = self.tokens.get(&conn).copied() else {
+            if self.resolving.remove(&conn).is_some() {
+                self.setup.resolver.forget(conn);
+                door.disconnected(conn, LinkLoss::Closed);
+            }
+            return;
+        };
+        if let Some(link) = self.links.get_mut(&token) {
+            link.hang_up(door.clock.now());
+            self.sync_deadline(token);
+            self.enqueue(token);
+        } else {
+            self.drop_dial(token, LinkLoss::Closed, door);
+        }
+    }
+
+    /// Everybody who is ready gets one turn.
+    pub(crate) fn turns(&mut self, door: &mut Door) {
+        self.accept_all(door);
+        for _ in 0..self.queue.len() {
+            let Some(token) = self.queue.pop_front() else { break };
+            self.turn(token, door);
+            self.grant(door);
+        }
+    }
+
+    fn turn(&mut self, token: Token, door: &mut Door) {
+        let Some(link) = self.links.get_mut(&token) else { return };
+        link.queued = Queued::No;
+        let after = link.turn(door);
+        self.sync_deadline(token);
+        match after {
+            After::Again => self.enqueue(token),
+            After::Rest => {}
+            After::Over => self.remove(token),
+        }
+    }
+
+    /// Whether somebody waits for a turn.
+    pub(crate) fn is_busy(&self) -> bool {
+        !self.queue.is_empty() || self.is_knocked_at()
+    }
+
+    /// How long until somebody's time is over.
+    pub(crate) fn patience(&self, now: Now) -> Option<Duration> {
+        self.deadlines.next().map(|at| at.since(now))
+    }
+
+    /// Ends what has taken too long.
+    pub(crate) fn look_at_deadlines(&mut self, door: &mut Door) {
+        while let Some(token) = self.deadlines.expire(door.clock.now()) {
+            if let Some(link) = self.links.get_mut(&token) {
+                let why = link.verdict();
+                link.lost(door, why);
+                self.remove(token);
+            } else if self.dials.contains_key(&token) {
+                self.next_address(token, LinkLoss::TimedOut, door);
+            } else if let Some(listener) = self.listeners.iter_mut().find(|listener| listener.token == token)
+            {
+                listener.state = listen::Door::Knocking;
+            }
+        }
+    }
+
+    /// A name was looked up.
+    pub(crate) fn resolved(&mut self, resolved: Resolved, door: &mut Door) {
+        if let Some(failed) = self.setup.resolver.answered()
+            && self.resolving.remove(&failed).is_some()
+        {
+            door.disconnected(failed, LinkLoss::Local);
+        }
+        if let Some(key) = self.resolving.remove(&resolved.conn) {
+            self.dial_addresses(resolved.conn, key, resolved.addresses.into(), door);
+        }
+    }
+
+    /// A connected socket becomes a connection.
+    fn adopt(&mut self, adopted: Adopted, door: &mut Door) {
+        let Adopted { token, conn, role, remote, stream, channel } = adopted;
+        let mut stream: Box<dyn Stream + Send> = Box::new(TcpLink::new(stream));
+        if let Some(wrap) = &mut self.setup.wrap {
+            stream = wrap.wrap(conn, stream, (self.setup.nudge)(token));
+        }
+        let mut link = Link::new(conn, role, remote, stream, channel);
+        link.deadline = Some(door.clock.now() + self.setup.limits.handshake_timeout);
+        self.links.insert(token, link);
+        self.tokens.insert(conn, token);
+        self.sync_deadline(token);
+        self.enqueue(token);
+    }
+
+    fn sync_deadline(&mut self, token: Token) {
+        match self.links.get(&token).and_then(|link| link.deadline) {
+            Some(at) => self.deadlines.set(token, at),
+            None => self.deadlines.clear(token),
+        }
+    }
+
+    /// Dropping the socket ends its registration.
+    fn remove(&mut self, token: Token) {
+        self.deadlines.clear(token);
+        if let Some(link) = self.links.remove(&token) {
+            self.tokens.remove(&link.conn);
+        }
+        self.reopen();
+    }
+
+    /// Whether the connection is accepted and not proven.
+    fn is_stranger(&self, token: Token) -> bool {
+        self.links
+            .get(&token)
+            .is_some_and(|link| link.role == Role::Responder && link.phase == Phase::Handshaking)
+    }
+}
+
+/// What a connection is made of.
+struct Adopted {
+    token: Token,
+    conn: ConnId,
+    role: Role,
+    remote: SocketAddr,
+    stream: mio::net::TcpStream,
+    channel: truecopy_transport::channel::tls::Tls,
+}

@@ -1,0 +1,114 @@
+//! Threads that do the jobs of the core. Long ones (syncs, commits) have a thread of their own, so that they never
+//! stand in the way of bytes.
+
+mod lane;
+
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::{io, num::NonZeroUsize};
+
+use truecopy_protocol::job::{Done, Durability, Job, Signature};
+use truecopy_transport::keys::{KeyPair, verify};
+use truecopy_transport::store::Registry;
+
+use self::lane::Lane;
+
+/// Workers for bytes, whatever the machine has.
+const WORKERS_MAX: usize = 4;
+
+/// As many workers for bytes as fit this machine: one for each core, four at most.
+pub fn workers_for_machine() -> NonZeroUsize {
+    let cores = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    cores.min(NonZeroUsize::new(WORKERS_MAX).unwrap_or(NonZeroUsize::MIN))
+}
+
+/// Where finished jobs go.
+pub(crate) type Deliver = Arc<dyn Fn(Done) + Send + Sync>;
+
+struct Bench {
+    stores: Registry,
+    keys: Vec<KeyPair>,
+    deliver: Deliver,
+}
+
+pub(crate) struct Workers {
+    quick: Arc<Lane>,
+    slow: Arc<Lane>,
+    stores: Registry,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Workers {
+    pub(crate) fn start(
+        count: NonZeroUsize,
+        stores: Registry,
+        keys: Vec<KeyPair>,
+        deliver: Deliver,
+    ) -> io::Result<Self> {
+        let bench = Arc::new(Bench { stores: stores.clone(), keys, deliver });
+        let (quick, slow) = (Arc::new(Lane::default()), Arc::new(Lane::default()));
+        let mut workers = Self { quick, slow, stores, threads: Vec::new() };
+        for number in 0..=count.get() {
+            let lane = Arc::clone(if number == 0 { &workers.slow } else { &workers.quick });
+            let bench = Arc::clone(&bench);
+            let name = if number == 0 { "worker-slow".to_owned() } else { format!("worker-{number}") };
+            let thread = thread::Builder::new().name(name).spawn(move || {
+                while let Some(job) = lane.take() {
+                    (bench.deliver)(bench.work(job));
+                }
+            })?;
+            workers.threads.push(thread);
+        }
+        Ok(workers)
+    }
+
+    /// Queues a job. Their number is bounded by the core: by its buffers, and a few for each share and connection.
+    pub(crate) fn submit(&self, job: Job) {
+        let lane = match &job {
+            Job::Open(_) | Job::Commit(_) => &self.slow,
+            Job::Checkpoint(job) => match job.durability {
+                Durability::Synced => &self.slow,
+                Durability::Written => &self.quick,
+            },
+            Job::Read(_) | Job::Land(_) | Job::Rehash(_) | Job::Sign(_) | Job::Verify(_) => &self.quick,
+        };
+        lane.add(job);
+    }
+
+    pub(crate) fn stores(&self) -> &Registry {
+        &self.stores
+    }
+}
+
+impl Drop for Workers {
+    /// What has begun is finished, what waits is dropped.
+    fn drop(&mut self) {
+        self.quick.close();
+        self.slow.close();
+        for thread in self.threads.drain(..) {
+            // Panics inside of jobs are caught there.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Bench {
+    fn work(&self, job: Job) -> Done {
+        match self.stores.run(job) {
+            Ok(done) => done,
+            Err(Job::Sign(job)) => {
+                let key = self.keys.iter().find(|key| key.node_id() == job.signer);
+                // Only keys of ours were ever proven; a signature of nothing would be refused by the peer.
+                debug_assert!(key.is_some(), "the core signs with a key of this node");
+                let signature = key.map_or(Signature([0; 64]), |key| key.sign(&job.statement));
+                job.done(signature)
+            }
+            Err(Job::Verify(job)) => {
+                let verdict = verify(job.signer, &job.statement, &job.signature);
+                job.done(verdict)
+            }
+            // The registry does all others itself.
+            Err(other) => unreachable!("{other:?} is storage work"),
+        }
+    }
+}
