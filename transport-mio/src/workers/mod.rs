@@ -75,20 +75,24 @@ impl Workers {
         lane.add(job);
     }
 
-    pub(crate) fn stores(&self) -> &Registry {
-        &self.stores
-    }
-}
-
-impl Drop for Workers {
     /// What has begun is finished, what waits is dropped.
-    fn drop(&mut self) {
+    pub(crate) fn finish(&mut self) {
         self.quick.close();
         self.slow.close();
         for thread in self.threads.drain(..) {
             // Panics inside of jobs are caught there.
             let _ = thread.join();
         }
+    }
+
+    pub(crate) fn stores(&self) -> &Registry {
+        &self.stores
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        self.finish();
     }
 }
 
