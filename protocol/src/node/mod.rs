@@ -8,8 +8,6 @@ mod jobs;
 mod offer;
 mod peers;
 mod serve;
-#[cfg(test)]
-mod tests;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
