@@ -1,5 +1,6 @@
 //! A process without descriptors left: in a process of its own, for the limit is the whole process's.
 #![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
