@@ -23,6 +23,7 @@ use crate::escape::Shown;
 use crate::exit::{Error, Exit, Result};
 use crate::net::{Net, Setup};
 use crate::output::{Event, Link, Moved, Placed, Reporter, Waiting};
+use crate::record::{self, Run};
 use crate::run::Context;
 use crate::{sums, words};
 
@@ -36,6 +37,7 @@ const ENDING: Duration = Duration::from_secs(10);
 
 /// Runs the command.
 pub fn run(args: &GetArgs, context: &Context) -> Result<Exit> {
+    record::check(args.record.as_deref())?;
     let wanted = Wanted::read(args)?;
     let place = offer::destination(&args.dir)?;
     let key = KeyPair::generate()
@@ -46,7 +48,8 @@ pub fn run(args: &GetArgs, context: &Context) -> Result<Exit> {
         config.lost_timeout = timeout.0;
     }
     let controls = Controls::new()?;
-    let net = Net::start(Setup { key, config, listen: Vec::new() }).map_err(|error| {
+    let run = Run::begin(config, args.record.as_deref(), &context.reporter)?;
+    let net = Net::start(Setup { key, run: run.clone(), listen: Vec::new() }).map_err(|error| {
         Error::new(Exit::Unexpected, format!("the network cannot be used: {}", Shown::io(&error)))
     })?;
     let mut getting = Getting {
@@ -54,6 +57,7 @@ pub fn run(args: &GetArgs, context: &Context) -> Result<Exit> {
         reporter: &context.reporter,
         controls,
         net,
+        run,
         place,
         content: wanted.content,
         manifest: None,
@@ -80,6 +84,7 @@ struct Getting<'a> {
     reporter: &'a Reporter,
     controls: Controls,
     net: Net,
+    run: Run,
     place: PathBuf,
     content: ContentId,
     manifest: Option<Arc<Manifest>>,
@@ -193,7 +198,7 @@ impl Getting<'_> {
 
     fn offered(&mut self, manifest: Arc<Manifest>) -> Result<Option<Exit>> {
         self.manifest = Some(Arc::clone(&manifest));
-        let answer = offer::answer(self.args, self.reporter, &self.place, &manifest);
+        let answer = offer::answer(self.args, self.reporter, &self.run, &self.place, &manifest);
         let (answer, reason) = match answer {
             Ok(Answer::Accept(accepted)) => {
                 let selection = accepted.selection.clone();

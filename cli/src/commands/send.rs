@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use truecopy_mio::disk::RealDisk;
 use truecopy_mio::prepare::{Prepared, Sources};
 use truecopy_protocol::content::manifest::Manifest;
 use truecopy_protocol::content::name::RelPath;
@@ -30,6 +29,7 @@ use crate::escape::Shown;
 use crate::exit::{Error, Exit, Result};
 use crate::net::{Net, Setup};
 use crate::output::{Event, Link, Placed, Sent, Stage, Waiting};
+use crate::record::{self, Disk, Run};
 use crate::run::Context;
 use crate::shares::{Remembered, Shares};
 use crate::words;
@@ -41,14 +41,16 @@ const ENDING: Duration = Duration::from_secs(5);
 
 /// Runs the command.
 pub fn run(args: &SendArgs, context: &Context) -> Result<Exit> {
+    record::check(args.record.as_deref())?;
     let controls = Controls::new()?;
     let Ready { prepared, mut remembered } = ready(args, context)?;
     let secret = if args.metadata.is_some() { AccessSecret::PUBLIC } else { remembered.secret };
     let key = KeyPair::from_seed(Zeroizing::new(remembered.key_seed));
     let node = key.node_id();
-    let net = listen(args, key, &mut remembered)?;
+    let run = Run::begin(Config::default(), args.record.as_deref(), &context.reporter)?;
+    let net = listen(args, key, &run, &mut remembered)?;
     let Prepared { manifest, layers, sources, .. } = prepared;
-    let storage = Arc::new(Share::Serving(serve(&manifest, &sources)?));
+    let storage = Arc::new(Share::Serving(serve(&manifest, &sources, &run)?));
     net.handle.register(SHARE, storage);
     let offered = Offered { share: SHARE, secret, manifest: Arc::clone(&manifest), layers: Arc::new(layers) };
     let mut sending = Sending {
@@ -99,11 +101,10 @@ fn ready(args: &SendArgs, context: &Context) -> Result<Ready> {
 }
 
 /// Listens where the user said; else everywhere, on the port of the last time if it is free.
-fn listen(args: &SendArgs, key: KeyPair, remembered: &mut Remembered) -> Result<Net> {
+fn listen(args: &SendArgs, key: KeyPair, run: &Run, remembered: &mut Remembered) -> Result<Net> {
     let seed = Zeroizing::new(remembered.key_seed);
-    let start = |key: KeyPair, listen: Vec<truecopy_mio::Listen>| {
-        Net::start(Setup { key, config: Config::default(), listen })
-    };
+    let start =
+        |key: KeyPair, listen: Vec<truecopy_mio::Listen>| Net::start(Setup { key, run: run.clone(), listen });
     let failed = |error: std::io::Error| {
         Error::new(Exit::LocalIo, format!("cannot listen: {}", Shown::io(&error)))
             .hint("choose another address or port: --listen ADDR:PORT")
@@ -127,7 +128,7 @@ const fn listen_at(listen: Listen) -> truecopy_mio::Listen {
 }
 
 /// The files where they lie, each folder that holds some opened once.
-fn serve(manifest: &Arc<Manifest>, sources: &Sources) -> Result<Source<RealDisk>> {
+fn serve(manifest: &Arc<Manifest>, sources: &Sources, run: &Run) -> Result<Source<Disk>> {
     let (mut roots, mut known, mut tops) = (Vec::new(), BTreeMap::<PathBuf, u16>::new(), Vec::new());
     for top in sources.tops() {
         let folder = top.folder().to_owned();
@@ -136,7 +137,8 @@ fn serve(manifest: &Arc<Manifest>, sources: &Sources) -> Result<Source<RealDisk>
         let root = match known.entry(folder) {
             Entry::Occupied(root) => *root.get(),
             Entry::Vacant(vacant) => {
-                let disk = RealDisk::open_root(vacant.key())
+                let disk = run
+                    .open_folder(vacant.key())
                     .map_err(|error| Error::local("open the folder", vacant.key(), &error))?;
                 roots.push(disk);
                 *vacant.insert(next)
