@@ -72,7 +72,7 @@ pub enum Command {
     Demo(DemoArgs),
     /// Run a recording again and compare; exit code 7 if it goes another way
     #[command(
-        after_help = "Examples:\n  truecopy send photos --record send.rec\n  truecopy replay send.rec\n\nNeeds neither network nor files: the recording holds what the program was told and what it did then, but no secret\nand no byte of a file. Exit code 0: the same (up to its end, if it was cut off). 7: another, and where first.\n2: this is no recording. 8: it cannot be read, or is damaged."
+        after_help = "Examples:\n  truecopy replay send.rec\n  truecopy get truecopy:… --record get.rec ; truecopy replay get.rec\n\nNeeds neither network nor files: the recording holds what the program was told and what it did then, but no secret\nand no byte of a file. Exit code 0: the same (up to its end, if it was cut off). 7: another, and where first.\n2: this is no recording. 8: it cannot be read, or is damaged."
     )]
     Replay(ReplayArgs),
     /// Print the completions of a shell

@@ -15,4 +15,5 @@ pub mod record;
 pub mod run;
 pub mod shares;
 pub mod sums;
+pub mod trace;
 pub mod words;

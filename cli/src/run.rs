@@ -11,6 +11,7 @@ use crate::commands;
 use crate::exit::{Error, Exit, Result};
 use crate::home::Home;
 use crate::output::Reporter;
+use crate::trace;
 
 /// What every command is given.
 #[derive(Debug)]
@@ -53,6 +54,7 @@ fn start(args: Vec<OsString>) -> Exit {
         Err(NoCommand::Config(error)) => return fail(&Reporter::new(&OutputArgs::default()), &error),
     };
     let context = Context { reporter: Arc::new(Reporter::new(&cli.command.output())), home };
+    trace::follow(&context.reporter);
     match dispatch(cli.command, &context) {
         Ok(exit) => {
             context.reporter.clear();

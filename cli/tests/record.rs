@@ -9,6 +9,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
 
 use common::{Ran, World};
 use truecopy_protocol::content::ticket::Ticket;
@@ -19,12 +20,22 @@ const MARKER: &[u8] = b"PAYLOAD-MARKER-7";
 /// More than 4 MiB: with chunks of 256 KiB the file has a chunk layer of many hashes.
 const LARGE: usize = 9_000_001;
 
+/// A process that has not ended after so long never will.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A process, ended when dropped.
 struct Running(Child);
 
 impl Running {
     fn wait(mut self) -> i32 {
-        self.0.wait().unwrap().code().unwrap()
+        let until = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                return status.code().unwrap();
+            }
+            assert!(Instant::now() < until, "the sender does not end");
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     fn kill(mut self) {

@@ -22,7 +22,7 @@ pub struct ReactorConfig {
     /// The keys of this node, not empty. The first one is proven on every connection; receipts are signed by whichever
     /// was proven.
     pub keys: Vec<KeyPair>,
-    /// Where to listen; nowhere if empty.
+    /// Where to listen; nowhere if empty. Whoever comes before the first command waits for it.
     pub listen: Vec<Listen>,
     /// Threads that read, hash and write; one more does what takes long.
     pub workers: NonZeroUsize,

@@ -159,7 +159,10 @@ impl Reactor {
         for letter in self.mailbox.take() {
             match letter {
                 Letter::Done(done) => self.door.feed(Input::Done(done)),
-                Letter::Command(command) => self.door.feed(Input::Command(*command)),
+                Letter::Command(command) => {
+                    self.door.feed(Input::Command(*command));
+                    self.net.receive_strangers();
+                }
                 Letter::Resolved(resolved) => self.net.resolved(resolved, &mut self.door),
                 Letter::Nudge(token) => self.net.nudged(token),
                 Letter::Listen(listen, answer) => {

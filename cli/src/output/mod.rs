@@ -137,6 +137,11 @@ impl Reporter {
         self.say(Some(line));
     }
 
+    /// Whether a structured log is wanted at all.
+    pub fn has_log(&self) -> bool {
+        self.log != Log::Off || self.level > Level::Warn
+    }
+
     /// Asks a question on the terminal and reads one line. None if there is no terminal on both sides.
     pub fn ask(&self, question: &str) -> Option<String> {
         if matches!(self.mode, Mode::Json | Mode::Quiet) || !io::stdin().is_terminal() {

@@ -9,7 +9,7 @@ use std::{io, num::NonZeroUsize};
 
 use truecopy_protocol::job::{Done, Durability, Job, Signature};
 use truecopy_transport::keys::{KeyPair, verify};
-use truecopy_transport::store::Registry;
+use truecopy_transport::store::{Ran, Registry};
 
 use self::lane::Lane;
 
@@ -99,20 +99,18 @@ impl Drop for Workers {
 impl Bench {
     fn work(&self, job: Job) -> Done {
         match self.stores.run(job) {
-            Ok(done) => done,
-            Err(Job::Sign(job)) => {
+            Ran::Done(done) => done,
+            Ran::Sign(job) => {
                 let key = self.keys.iter().find(|key| key.node_id() == job.signer);
                 // Only keys of ours were ever proven; a signature of nothing would be refused by the peer.
                 debug_assert!(key.is_some(), "the core signs with a key of this node");
                 let signature = key.map_or(Signature([0; 64]), |key| key.sign(&job.statement));
                 job.done(signature)
             }
-            Err(Job::Verify(job)) => {
+            Ran::Verify(job) => {
                 let verdict = verify(job.signer, &job.statement, &job.signature);
                 job.done(verdict)
             }
-            // The registry does all others itself.
-            Err(other) => unreachable!("{other:?} is storage work"),
         }
     }
 }
