@@ -150,7 +150,7 @@ fn the_recording_of_a_killed_receiver_replays_as_far_as_it_goes() {
         holds_no_secret(&world.path(file), &ticket);
         let report = replayed(&world, file);
         assert_eq!(report["end"], "cut-off", "{report}");
-        assert!(report["inputs"].as_u64().unwrap() > 10, "{report}");
+        assert!(report["inputs"].as_u64().unwrap() > 5, "{report}");
     }
 }
 
@@ -161,16 +161,19 @@ fn an_altered_recording_says_where_it_first_differs() {
     let (start, mut reader) = Reader::open(&bytes[..]).unwrap();
     let mut altered = Vec::new();
     let mut writer = Writer::new(&mut altered, &start).unwrap();
-    let (mut inputs, mut at) = (0, None);
+    let (mut inputs, mut at, mut leaving_out) = (0, None, false);
     while let Some(entry) = reader.next().unwrap() {
-        let here = matches!(&entry, Entry::Input { input: RecordedInput::Done { .. }, .. });
-        if here && at.is_none() {
-            // The answer to a job never comes.
-            at = Some(inputs);
-            continue;
+        if let Entry::Input { input, .. } = &entry {
+            // The answer to the first job never comes.
+            leaving_out = at.is_none() && matches!(input, RecordedInput::Done { .. });
+            if leaving_out {
+                at = Some(inputs);
+            }
+            inputs += u64::from(!leaving_out);
         }
-        inputs += u64::from(matches!(entry, Entry::Input { .. }));
-        writer.entry(&entry).unwrap();
+        if !leaving_out {
+            writer.entry(&entry).unwrap();
+        }
     }
     writer.flush().unwrap();
     drop(writer);
@@ -180,7 +183,7 @@ fn an_altered_recording_says_where_it_first_differs() {
     let lines = ran.json();
     assert_eq!((&lines[0]["same"], &lines[1]["exit"]), (&false.into(), &7.into()), "{lines:?}");
     let first = lines[0]["input"].as_u64().unwrap();
-    assert!(first + 1 >= at.unwrap(), "{lines:?}");
+    assert!(first >= at.unwrap(), "{lines:?}");
     let text = world.run(&["replay", "altered.rec"]).exits(7);
     assert!(text.out().starts_with(&format!("different: at input {first}")), "{}", text.out());
 }
