@@ -11,6 +11,7 @@ pub mod glob;
 pub mod home;
 pub mod net;
 pub mod output;
+pub mod record;
 pub mod run;
 pub mod shares;
 pub mod sums;

@@ -19,7 +19,7 @@ use crate::exit::Error;
 
 pub use event::{
     Conflict, Contents, Difference, DigestOf, Event, Gone, HalfDone, Holding, Link, Listed, Moved, Placed,
-    Reading, Sent, Stage, Waiting,
+    Reading, RecordingEnd, Replayed, Sent, Stage, Unlike, Waiting,
 };
 pub use human::{amount, count, difference};
 pub use json::Object;

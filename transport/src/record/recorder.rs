@@ -6,6 +6,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use truecopy_protocol::input::Input;
 use truecopy_protocol::output::{Event, Output};
@@ -48,6 +49,9 @@ impl<T: Tap> Tap for Option<T> {
         }
     }
 }
+
+/// While bytes move, what is buffered is written out this often.
+const FLUSH_INTERVAL: Duration = Duration::from_millis(100);
 
 type Warn = Box<dyn FnOnce(io::Error) + Send>;
 
@@ -97,6 +101,7 @@ impl Recording {
             links: BTreeMap::new(),
             secrets: Secrets::default(),
             outputs: Vec::new(),
+            flushed: Now::ZERO,
         }
     }
 
@@ -155,6 +160,7 @@ pub struct Recorder {
     links: BTreeMap<ConnId, Link>,
     secrets: Secrets,
     outputs: Vec<(OutputKind, Description)>,
+    flushed: Now,
 }
 
 impl Recorder {
@@ -212,8 +218,10 @@ impl Tap for Recorder {
     fn input(&mut self, now: Now, input: &Input<'_>, node: &Node) {
         self.write_outputs();
         self.write_input(now, input, node);
-        if matches!(input, Input::Timeout) {
-            // Timers fire a few times a second: so much is lost at most if the program is killed.
+        // So much is lost at most if the program is killed: bytes and answers of a moment.
+        let of_bytes = matches!(input, Input::Received { .. } | Input::Sent { .. } | Input::Done(_));
+        if !of_bytes || now.since(self.flushed) >= FLUSH_INTERVAL {
+            self.flushed = now;
             self.recording.flush();
         }
     }
