@@ -1,19 +1,19 @@
 //! `truecopy demo`: a sender and a receiver, two processes of this machine, and what they did.
 
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Lines, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Instant;
 
-use truecopy_mio::prepare::{self, Extras, Monitor};
+use truecopy_mio::prepare::{self, Extras, Monitor, Progress};
 use truecopy_protocol::content::tree::OneByOne;
 
 use super::reading;
 use crate::args::{DemoArgs, LinkPolicy};
 use crate::escape::Shown;
 use crate::exit::{Error, Exit, Result};
-use crate::output::{Event, amount, count};
+use crate::output::{Event, Reading, amount, count};
 use crate::run::Context;
 
 /// Bytes of the large file that is made.
@@ -22,10 +22,12 @@ const LARGE: u64 = 256 << 20;
 /// Runs the command.
 pub fn run(args: &DemoArgs, context: &Context) -> Result<Exit> {
     let reporter = &context.reporter;
-    let say = |text: &str| reporter.tell(&Event::Warning { text });
-    let stage = std::env::temp_dir().join(format!("truecopy-demo-{}", std::process::id()));
+    let say = |text: &str| reporter.tell(&Event::Note { text });
+    if let Some(path) = &args.path {
+        fs::symlink_metadata(path).map_err(|error| Error::local("read", path, &error))?;
+    }
+    let stage = stage()?;
     let local = |doing, error: &io::Error| Error::local(doing, &stage, error);
-    fs::create_dir(&stage).map_err(|error| local("make", &error))?;
     let source = match &args.path {
         Some(path) => path.clone(),
         None => {
@@ -36,35 +38,58 @@ pub fn run(args: &DemoArgs, context: &Context) -> Result<Exit> {
         }
     };
     let start = Instant::now();
-    let (mut sender, ticket) = Sender::start(&source, &stage)?;
-    say("the sender is ready; starting the receiver as another process");
+    let mut sender = Sender::start(&source, &stage)?;
+    say(&format!("process {} is the sender: it hashes everything, then it has a ticket", sender.child.id()));
+    let ticket = sender.ticket(context)?;
     let target = stage.join("received");
     let begun = Instant::now();
-    let received = truecopy(&stage)
+    let mut receiver = truecopy(&stage)
         .args(["get", "--yes", "-o"])
         .arg(&target)
         .arg(&ticket)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .status()
+        .spawn()
         .map_err(|error| local("start the receiver in", &error))?;
+    say(&format!("process {} is the receiver: all it has is the ticket", receiver.id()));
+    let received = receiver.wait().map_err(|error| local("wait for the receiver in", &error))?;
     let moved = begun.elapsed();
     if !received.success() {
         return Err(Error::new(Exit::Unexpected, format!("the receiver failed: {received}")));
     }
-    sender.finish()?;
-    let compared = compare(context, &source, &target)?;
-    let rate = (compared.1 as f64 / moved.as_secs_f64().max(0.001)) as u64;
+    if let Some(receiver) = sender.finish()? {
+        say(&format!("the sender has a receipt for all of it, signed by {receiver}…"));
+    }
+    say("hashing the source and the copy once more, to compare them");
+    let (files, bytes) = compare(context, &source, &target)?;
+    let rate = (bytes as f64 / moved.as_secs_f64().max(0.001)) as u64;
     say(&format!(
-        "moved and verified {}, {} in {:.2} s ({}/s); all in all {:.2} s",
-        count(compared.0, "file"),
-        amount(compared.1),
+        "moved, verified and safe on the disk: {}, {} in {:.2} s ({}/s)\nwith all the hashing and comparing: {:.2} s",
+        count(files, "file"),
+        amount(bytes),
         moved.as_secs_f64(),
         amount(rate),
         start.elapsed().as_secs_f64()
     ));
-    say(&format!("the copy was compared with the source once more and is in {}", Shown::path(&target)));
+    let (target, stage) = (Shown::path(&target), Shown::path(&stage));
+    say(&format!("the copy is in {target}\nremove all of it with: rm -r {stage}"));
     Ok(Exit::Success)
+}
+
+/// A new folder for the copy.
+fn stage() -> Result<PathBuf> {
+    let base = std::env::temp_dir().join(format!("truecopy-demo-{}", std::process::id()));
+    let mut stage = base.clone();
+    for number in 1..100 {
+        match fs::create_dir(&stage) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => {
+                return made.map(|()| stage.clone()).map_err(|error| Error::local("make", &stage, &error));
+            }
+        }
+        stage.set_file_name(format!("truecopy-demo-{}-{number}", std::process::id()));
+    }
+    Err(Error::local("make", &base, &io::ErrorKind::AlreadyExists.into()))
 }
 
 /// Compares the copy with the source by reading both. Files and bytes.
@@ -95,48 +120,77 @@ fn truecopy(stage: &Path) -> Command {
 }
 
 /// The sending process; ended when dropped.
-struct Sender(Child);
+struct Sender {
+    child: Child,
+    events: Lines<BufReader<ChildStdout>>,
+}
 
 impl Sender {
-    fn start(source: &Path, stage: &Path) -> Result<(Self, String)> {
-        let local = |error| Error::local("start the sender in", stage, &error);
+    fn start(source: &Path, stage: &Path) -> Result<Self> {
+        let local = |error: io::Error| Error::local("start the sender in", stage, &error);
         let mut child = truecopy(stage)
-            .args(["send", "--quiet", "--once", "--listen", "127.0.0.1:0"])
+            .args(["send", "--json", "--once", "--listen", "127.0.0.1:0"])
             .arg(source)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
             .map_err(local)?;
-        let out = child.stdout.take();
-        let mut sender = Self(child);
-        let mut ticket = String::new();
-        if let Some(out) = out {
-            BufReader::new(out).read_line(&mut ticket).map_err(local)?;
-        }
-        match ticket.trim() {
-            "" => Err(sender.failed()),
-            ticket => Ok((sender, ticket.to_owned())),
-        }
+        let out = child.stdout.take().ok_or_else(|| local(io::ErrorKind::BrokenPipe.into()))?;
+        Ok(Self { child, events: BufReader::new(out).lines() })
     }
 
-    fn finish(&mut self) -> Result<()> {
-        match self.0.wait() {
-            Ok(status) if status.success() => Ok(()),
+    /// Shows how it hashes, until it has a ticket.
+    fn ticket(&mut self, context: &Context) -> Result<String> {
+        while let Some(Ok(line)) = self.events.next() {
+            let number = |key| number(&line, key).unwrap_or_default();
+            if text(&line, "ev") == Some("reading") {
+                let (bytes_total, bytes_done) = (number("total"), number("done"));
+                let progress = Progress { entries: number("entries"), bytes_total, bytes_done };
+                context.reporter.tell(&Event::Reading(Reading { progress }));
+            }
+            if let Some(ticket) = text(&line, "ticket") {
+                context.reporter.clear();
+                return Ok(ticket.to_owned());
+            }
+        }
+        Err(self.failed())
+    }
+
+    /// Waits for its end: who signed the receipt.
+    fn finish(&mut self) -> Result<Option<String>> {
+        let mut signed = None;
+        while let Some(Ok(line)) = self.events.next() {
+            if text(&line, "ev") == Some("receipt") {
+                signed = text(&line, "node").and_then(|node| node.get(..16)).map(ToOwned::to_owned);
+            }
+        }
+        match self.child.wait() {
+            Ok(status) if status.success() => Ok(signed),
             _ => Err(self.failed()),
         }
     }
 
     fn failed(&mut self) -> Error {
-        let status = self.0.wait().map_or_else(|error| error.to_string(), |status| status.to_string());
+        let status = self.child.wait().map_or_else(|error| error.to_string(), |status| status.to_string());
         Error::new(Exit::Unexpected, format!("the sender failed: {status}"))
     }
+}
+
+/// A field of an event of our own: none of those that are read here has anything to escape.
+fn text<'a>(line: &'a str, key: &str) -> Option<&'a str> {
+    line.split_once(&format!("\"{key}\":\""))?.1.split('"').next()
+}
+
+fn number(line: &str, key: &str) -> Option<u64> {
+    let rest = line.split_once(&format!("\"{key}\":"))?.1;
+    rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 impl Drop for Sender {
     fn drop(&mut self) {
         // Both fail only if it has ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

@@ -209,7 +209,7 @@ impl Getting<'_> {
                 self.controls.read_keys();
                 if self.controls.has_keys() {
                     self.reporter
-                        .tell(&Event::Warning { text: "keys: p pause, r resume or retry, q stop and keep" });
+                        .tell(&Event::Note { text: "keys: p pause, r resume or retry, q stop and keep" });
                 }
                 self.command(Command::Accept { share: SHARE, selection })?;
                 return Ok(None);

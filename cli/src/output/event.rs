@@ -139,6 +139,11 @@ pub enum Event<'a> {
     Digest(DigestOf<'a>),
     /// A recording was run again.
     Replayed(Replayed<'a>),
+    /// What the program does now, or what the user can do, in words of this program.
+    Note {
+        /// What.
+        text: &'a str,
+    },
     /// Something that should be known, in words of this program; names in it are already escaped.
     Warning {
         /// What.

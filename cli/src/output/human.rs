@@ -83,6 +83,9 @@ pub(super) fn sentence(event: &Event<'_>) -> Option<String> {
             }
         }
         Event::Removed(it) => format!("removed {}", half_done(it)),
+        Event::Note { text } => {
+            text.lines().map(|line| shown(line).to_string()).collect::<Vec<_>>().join("\n")
+        }
         Event::Warning { text } => format!("note: {}", shown(text)),
         Event::Reading(_)
         | Event::Moving(_)
@@ -193,7 +196,10 @@ fn share(contents: &Contents<'_>) -> String {
     let mut text = Shown::name(contents.name).to_string();
     text.push_str(&format!(": {}, {}", count(contents.files, "file"), amount(contents.bytes)));
     if contents.entries > contents.files {
-        text.push_str(&format!(", {} links and empty folders", contents.entries - contents.files));
+        text.push_str(&match contents.entries - contents.files {
+            1 => ", 1 link or empty folder".to_owned(),
+            more => format!(", {more} links and empty folders"),
+        });
     }
     text
 }
@@ -239,7 +245,7 @@ fn wait(waiting: &Waiting<'_>) -> String {
         Waiting::PausedThere => "waiting: the other side is paused".into(),
         Waiting::PausedHere => "paused here: press r, or send SIGUSR1, to go on".into(),
         Waiting::Rechecking => "waiting: checking what an earlier run left".into(),
-        Waiting::Disk => "waiting for the disk".into(),
+        Waiting::Disk => "all is verified; waiting for the disk".into(),
         Waiting::Held { process: Some(process) } => {
             format!("waiting: process {process} holds this share at this place")
         }

@@ -183,6 +183,7 @@ pub(super) fn line(now: Duration, event: &Event<'_>) -> String {
         Event::Removed(it) => half_done(start("removed"), it),
         Event::Replayed(it) => replayed(start("replayed"), it),
         Event::Digest(digest) => start("digest").name("path", digest.path).text("sha256", digest.sha256),
+        Event::Note { text } => start("note").text("text", text),
         Event::Warning { text } => start("warning").text("text", text),
     }
     .line()

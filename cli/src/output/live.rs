@@ -7,9 +7,9 @@ use super::human;
 use super::rate::Rate;
 
 /// How often a terminal is drawn.
-const FRAME: Duration = Duration::from_millis(100);
+const FRAME: Duration = Duration::from_millis(50);
 /// How often a program is told numbers.
-const JSON: Duration = Duration::from_millis(200);
+const JSON: Duration = Duration::from_millis(90);
 /// How often a plain line is written while nothing changes but numbers.
 const PLAIN: Duration = Duration::from_secs(5);
 
@@ -67,7 +67,7 @@ impl Live {
         Some(format!("{line}\n"))
     }
 
-    /// Whether a program should hear of this: numbers that only grow come at most five times a second.
+    /// Whether a program should hear of this: numbers that only grow come at most about ten times a second.
     pub(super) fn is_due(&mut self, now: Duration, event: &Event<'_>) -> bool {
         if !matches!(event, Event::Reading(_) | Event::Moving(_) | Event::Sent(_)) {
             return true;

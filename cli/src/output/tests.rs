@@ -58,6 +58,7 @@ fn all() -> Vec<Event<'static>> {
         Event::Done { placed, content: NODE, path },
         Event::Verified { files: 3, bytes: 9, differences: 1, content: NODE },
         Event::Digest(DigestOf { path: NAME, sha256: NODE }),
+        Event::Note { text: "a word\nand more" },
         Event::Warning { text: "a word" },
         Event::HalfDone(HALF_DONE),
         Event::Replayed(REPLAYED),

@@ -20,25 +20,23 @@ fn whatever_happens_to_the_bytes_the_copy_is_correct() {
     // In the handshake, at its end, in the list of files, in the data.
     let places = [40, 700, 1800, 1_234_567];
     let mut seed = 1_u64;
-    for (at, place) in places.into_iter().enumerate() {
-        let runs: Vec<_> = HARMS
-            .iter()
-            .enumerate()
-            .map(|(n, harm)| {
-                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                let proxy = Proxy::start(sender.address).harm(&[(place + (seed >> 60), *harm)]);
-                let there = format!("there{at}-{n}");
-                let ticket = sender.ticket_at(proxy.address);
-                (*harm, there.clone(), get(&world, &ticket, &["-o", &there, "--timeout", "4s"]), proxy)
-            })
-            .collect();
-        for (harm, there, run, proxy) in runs {
-            let ended = run.ends();
-            assert_eq!(ended.status.code(), Some(0), "{harm:?} at {place}: {}\n{}", ended.out, ended.err);
-            assert_same(&top, &world.path(&there).join("share"));
-            let again = harm != Harm::OneByOne;
-            assert_eq!(proxy.connections() > 1, again, "{harm:?} at {place}: {}", ended.out);
+    let mut runs = Vec::new();
+    for place in places {
+        for harm in HARMS {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let proxy = Proxy::start(sender.address).harm(&[(place + (seed >> 60), harm)]);
+            let there = format!("there-{place}-{harm:?}");
+            let ticket = sender.ticket_at(proxy.address);
+            let run = get(&world, &ticket, &["-o", &there, "--timeout", "6s"]);
+            runs.push((harm, place, there, run, proxy));
         }
+    }
+    for (harm, place, there, run, proxy) in runs {
+        let ended = run.ends();
+        assert_eq!(ended.status.code(), Some(0), "{harm:?} at {place}: {}\n{}", ended.out, ended.err);
+        assert_same(&top, &world.path(&there).join("share"));
+        let again = harm != Harm::OneByOne;
+        assert_eq!(proxy.connections() > 1, again, "{harm:?} at {place}: {}", ended.out);
     }
 }
 

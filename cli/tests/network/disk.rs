@@ -122,6 +122,16 @@ fn a_disk_that_becomes_full_keeps_what_is_verified() {
 }
 
 #[test]
+fn a_read_only_destination_is_named() {
+    let world = share(1);
+    let Some(disk) = SmallDisk::new(&world, "8m,ro") else { return };
+    let sender = Sender::start(&world, &["share"]);
+    let command = world.command(&["get", "--json", &sender.ticket, "-o", "small"]);
+    let got = Process::spawn(&mut disk.inside(&command)).exits(8);
+    assert!(got.err.contains("/small is not allowed") && got.err.contains("-o"), "{}", got.err);
+}
+
+#[test]
 fn a_destination_that_cannot_be_written_is_named() {
     let world = share(1);
     let sender = Sender::start(&world, &["share"]);

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -49,7 +49,7 @@ fn follow(
         let mut buf = [0; 4096];
         loop {
             let len = from.read(&mut buf).unwrap_or(0);
-            let mut state = written.state.lock().unwrap();
+            let mut state = written.state.lock().unwrap_or_else(PoisonError::into_inner);
             if len == 0 {
                 state.closed += 1;
             }
@@ -78,7 +78,7 @@ impl Process {
     #[track_caller]
     pub(crate) fn until<T>(&self, what: &str, look: impl Fn(&str, &str) -> Option<T>) -> T {
         let until = Instant::now() + DEADLINE;
-        let mut state = self.written.state.lock().unwrap();
+        let mut state = self.written.state.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             let (out, err) = (String::from_utf8_lossy(&state.out), String::from_utf8_lossy(&state.err));
             if let Some(found) = look(&out, &err) {
@@ -114,7 +114,7 @@ impl Process {
     #[track_caller]
     pub(crate) fn ends(mut self) -> Ended {
         let until = Instant::now() + DEADLINE;
-        let mut state = self.written.state.lock().unwrap();
+        let mut state = self.written.state.lock().unwrap_or_else(PoisonError::into_inner);
         while state.closed < 2 {
             let left = until.saturating_duration_since(Instant::now());
             let (out, err) = (String::from_utf8_lossy(&state.out), String::from_utf8_lossy(&state.err));

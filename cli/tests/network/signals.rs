@@ -5,13 +5,18 @@ use std::fs::File;
 use rustix::process::Signal;
 
 use crate::common::{World, sample};
-use crate::process::{Process, Sender, assert_same, get, names};
+use crate::process::{Process, Sender, assert_same, get, names, write_random};
 use crate::proxy::Proxy;
 
 /// A transfer of the sample that is held in its midst.
 fn held() -> (World, Sender, Proxy, Process) {
+    held_of(1_000_000)
+}
+
+/// The same, of so many bytes.
+fn held_of(len: usize) -> (World, Sender, Proxy, Process) {
     let world = World::new();
-    sample(&world);
+    write_random(&sample(&world).join("large"), len, 8);
     let sender = Sender::start(&world, &["share"]);
     let proxy = Proxy::start(sender.address);
     proxy.hold_after(600_000);
@@ -80,14 +85,15 @@ fn a_sender_is_interrupted_while_it_prepares() {
 
 #[test]
 fn sigusr1_pauses_and_goes_on() {
-    let (world, sender, proxy, receiver) = held();
+    // More than what is on its way when the pause begins.
+    let (world, sender, proxy, receiver) = held_of(40 << 20);
     receiver.signal(Signal::USR1);
     receiver.event("waiting", |event| event["for"] == "paused");
     sender.process.event("waiting", |event| event["for"] == "peer-paused");
     proxy.open();
     receiver.signal(Signal::USR1);
-    receiver.exits(0);
     sender.process.event("waiting", |event| event["for"] == "peer-resumed");
+    receiver.exits(0);
     assert_same(&world.path("share"), &world.path("there/share"));
 }
 

@@ -166,6 +166,16 @@ fn garbage_instead_of_a_handshake_is_damage_in_bounded_memory() {
 }
 
 #[test]
+fn a_channel_that_failed_with_a_full_buffer_can_still_be_drained() {
+    let mut channel = keys()[1].1.accept().unwrap();
+    let len = channel.space().len();
+    channel.space().fill(0x55);
+    channel.filled(len);
+    assert!(channel.next_event(&mut |_| ()).is_err());
+    assert!(!channel.space().is_empty());
+}
+
+#[test]
 fn a_handshake_that_never_ends_is_cut_off_at_its_limit() {
     // One handshake message of just under 64 KiB, in records of one byte each.
     let mut flood = Vec::new();

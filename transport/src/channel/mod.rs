@@ -46,7 +46,7 @@ pub enum ChannelError {
 
 /// One end of a secure channel.
 pub trait Channel {
-    /// Space for bytes read from the stream; never empty once [`Self::next_event`] has said `Starved` or `Closed`.
+    /// Space for bytes read from the stream; never empty once [`Self::next_event`] has said `Starved` or `Closed`, or has failed.
     fn space(&mut self) -> &mut [u8];
 
     /// `len` bytes of `space` were filled.

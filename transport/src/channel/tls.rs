@@ -192,6 +192,10 @@ impl Tls {
 
 impl Channel for Tls {
     fn space(&mut self) -> &mut [u8] {
+        if matches!(self.phase, Phase::PeerClosed | Phase::Closed | Phase::Dead(_)) {
+            // Nobody will look at what waits, and it may fill the whole buffer.
+            self.intake.consume(self.intake.len());
+        }
         self.intake.space()
     }
 
