@@ -85,10 +85,11 @@ fn fetch(args: &InspectArgs, context: &Context, ticket: Ticket) -> Result<Arc<Ma
     let waited_for = words::addresses(&peers);
     let key = KeyPair::generate()
         .map_err(|_| Error::new(Exit::Unexpected, "the system gives no random numbers"))?;
-    let run = Run::unrecorded(patience(Some(args.timeout.unwrap_or(Pause(PATIENCE)))))?;
-    let net = Net::start(Setup { key, run, listen: Vec::new() }).map_err(|error| {
-        Error::new(Exit::Unexpected, format!("the network cannot be used: {}", Shown::io(&error)))
-    })?;
+    let config = patience(Some(args.timeout.unwrap_or(Pause(PATIENCE))));
+    let net =
+        Net::start(Setup { key, run: Run::unrecorded(config)?, listen: Vec::new() }).map_err(|error| {
+            Error::new(Exit::Unexpected, format!("the network cannot be used: {}", Shown::io(&error)))
+        })?;
     let command =
         |command| net.handle.command(command).map_err(|stopped| Error::new(Exit::Unexpected, stopped));
     command(Command::Fetch(Fetch { share: SHARE, content, secret, peers, manifest: None, layers: None }))?;

@@ -133,10 +133,10 @@ fn prepare(
 /// A node that receivers can reach, and the name of what it has for them.
 struct Open {
     net: Net,
+    run: Run,
     node: NodeId,
     secret: AccessSecret,
     content: ContentId,
-    run: Run,
 }
 
 impl Open {
@@ -150,7 +150,7 @@ impl Open {
         let key = KeyPair::from_seed(Zeroizing::new(remembered.key_seed));
         let node = key.node_id();
         let run = Run::begin(patience(args.timeout), args.record.as_deref(), &context.reporter)?;
-        let open = Self { net: listen(args, key, &run, remembered)?, node, secret, content, run };
+        let open = Self { net: listen(args, key, &run, remembered)?, run, node, secret, content };
         if args.metadata.is_some() {
             open.tell(context);
         }
