@@ -38,7 +38,8 @@ pub fn check(path: Option<&Path>) -> Result<()> {
     if path.symlink_metadata().is_ok() {
         return Err(taken(path));
     }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder =
+        path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     folder.metadata().map(|_| ()).map_err(|error| Error::local("record in", folder, &error))
 }
 
