@@ -1,5 +1,6 @@
 //! The real program, end to end: processes that talk over loopback, sometimes through a proxy that harms the bytes.
 #![allow(missing_docs, reason = "a test")]
+#![allow(clippy::unwrap_used, reason = "a test")]
 #![cfg(unix)]
 
 #[path = "../common/mod.rs"]
