@@ -49,7 +49,7 @@ pub enum Command {
     Create(CreateArgs),
     /// Show what a metadata file or a ticket names
     #[command(
-        after_help = "Examples:\n  truecopy inspect photos.truecopy\n  truecopy inspect photos.truecopy --json"
+        after_help = "Examples:\n  truecopy inspect photos.truecopy\n  truecopy inspect photos.truecopy --json\n  truecopy inspect truecopy:…\n\nWith a ticket the list of files is fetched from the sender, and nothing else."
     )]
     Inspect(InspectArgs),
     /// Compare files on this disk with a metadata file; exit code 7 on any difference
@@ -192,6 +192,12 @@ pub struct InspectArgs {
     /// A metadata file or a ticket
     #[arg(value_name = "FILE|TICKET", value_hint = ValueHint::FilePath)]
     pub source: OsString,
+    /// Show what the ticket itself says, and ask nobody for the list of files
+    #[arg(long, env = "TRUECOPY_OFFLINE", value_parser = FalseyValueParser::new())]
+    pub offline: bool,
+    /// Give up if the sender of a ticket cannot be reached for so long [default: 10s]
+    #[arg(long, env = "TRUECOPY_TIMEOUT", value_name = "TIME")]
+    pub timeout: Option<Pause>,
     /// Print the SHA-256 of every file, as sha256sum does; needs the data
     #[arg(long, env = "TRUECOPY_SHA256SUMS", value_parser = FalseyValueParser::new())]
     pub sha256sums: bool,

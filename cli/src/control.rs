@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal, Read};
 use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use signal_hook::consts::signal::{SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
@@ -54,10 +55,13 @@ const WAITING_MAX: usize = 16;
 /// The wishes of the user, from now on.
 #[derive(Debug)]
 pub struct Controls {
-    wishes: Receiver<Control>,
+    wishes: Mutex<Receiver<Control>>,
     sender: SyncSender<Control>,
-    keys: Option<Terminal>,
+    keys: Keys,
 }
+
+/// The terminal, while it gives keys.
+type Keys = Arc<Mutex<Option<Terminal>>>;
 
 impl Controls {
     /// Catches signals.
@@ -69,7 +73,10 @@ impl Controls {
         let mut signals = Signals::new([SIGINT, SIGTERM, SIGUSR1, SIGUSR2])
             .map_err(|error| Error::new(Exit::Unexpected, format!("signals cannot be caught: {error}")))?;
         let to = sender.clone();
+        let keys = Keys::default();
+        let terminal = Arc::clone(&keys);
         thread::spawn(move || {
+            let mut ending = false;
             for signal in signals.forever() {
                 let wish = match signal {
                     SIGINT => Control::Interrupt,
@@ -77,20 +84,27 @@ impl Controls {
                     SIGUSR1 => Control::Toggle,
                     _ => Control::Retry,
                 };
+                if let Some(exit) = wish.exit()
+                    && std::mem::replace(&mut ending, true)
+                {
+                    // Twice: the user waits for no goodbyes. What is verified is kept all the same.
+                    drop(lock(&terminal).take());
+                    std::process::exit(i32::from(exit.code()));
+                }
                 // Nobody may be reading for a while; an end is wished for again then.
                 let _ = to.try_send(wish);
             }
         });
-        Ok(Self { wishes, sender, keys: None })
+        Ok(Self { wishes: Mutex::new(wishes), sender, keys })
     }
 
     /// Reads keys from the terminal, if there is one, until dropped.
-    pub fn read_keys(&mut self) {
-        if self.keys.is_some() || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+    pub fn read_keys(&self) {
+        if self.has_keys() || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
             return;
         }
         let Some(terminal) = Terminal::raw() else { return };
-        self.keys = Some(terminal);
+        *lock(&self.keys) = Some(terminal);
         let to = self.sender.clone();
         // It sits in a read that nothing ends but the process.
         thread::spawn(move || {
@@ -105,13 +119,29 @@ impl Controls {
 
     /// Whether keys are read.
     pub fn has_keys(&self) -> bool {
-        self.keys.is_some()
+        lock(&self.keys).is_some()
+    }
+
+    /// How the program shall end, if the user wants it to; other wishes are passed over.
+    pub fn end(&self) -> Option<Exit> {
+        std::iter::from_fn(|| self.next()).find_map(Control::exit)
     }
 
     /// The next wish, if there is one.
     pub fn next(&self) -> Option<Control> {
-        self.wishes.try_recv().ok()
+        self.wishes.lock().unwrap_or_else(PoisonError::into_inner).try_recv().ok()
     }
+}
+
+impl Drop for Controls {
+    fn drop(&mut self) {
+        // Signals are caught for longer than this lives.
+        drop(lock(&self.keys).take());
+    }
+}
+
+fn lock(keys: &Keys) -> MutexGuard<'_, Option<Terminal>> {
+    keys.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A terminal that gives keys as they are pressed; as it was when dropped.

@@ -14,4 +14,5 @@ pub mod output;
 pub mod run;
 pub mod shares;
 pub mod sums;
+pub mod trace;
 pub mod words;

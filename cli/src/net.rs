@@ -9,10 +9,30 @@ use truecopy_protocol::Config;
 use truecopy_protocol::output::Event;
 use truecopy_transport::keys::KeyPair;
 
+use crate::args::Pause;
 use crate::exit::{Error, Exit, Result};
 
 /// How long a command waits for an event before it looks at the user's wishes.
 const TICK: Duration = Duration::from_millis(100);
+
+/// The default limits and durations, with the user's patience: how long a peer may be looked for, waited for and silent.
+pub fn patience(timeout: Option<Pause>) -> Config {
+    let mut config = Config::default();
+    if let Some(Pause(timeout)) = timeout {
+        config.find_timeout = timeout;
+        config.lost_timeout = timeout;
+        for limit in [&mut config.silence_max, &mut config.stall_max, &mut config.unread_max] {
+            *limit = timeout.min(*limit);
+        }
+        // One that hangs must leave time for another.
+        let dial = (timeout / 3).max(Duration::from_secs(1));
+        for limit in [&mut config.dial_timeout, &mut config.handshake_timeout] {
+            *limit = dial.min(*limit);
+        }
+        config.ping_after = config.ping_after.min(config.silence_max / 3);
+    }
+    config
+}
 
 /// A running node.
 pub struct Net {

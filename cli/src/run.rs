@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::panic;
+use std::sync::Arc;
 
 use clap::error::ErrorKind;
 
@@ -10,12 +11,13 @@ use crate::commands;
 use crate::exit::{Error, Exit, Result};
 use crate::home::Home;
 use crate::output::Reporter;
+use crate::trace;
 
 /// What every command is given.
 #[derive(Debug)]
 pub struct Context {
     /// Where to tell what happens.
-    pub reporter: Reporter,
+    pub reporter: Arc<Reporter>,
     /// Where the program keeps its own.
     pub home: Result<Home>,
 }
@@ -51,7 +53,8 @@ fn start(args: Vec<OsString>) -> Exit {
         Err(NoCommand::Clap(error)) => return tell_clap(&error),
         Err(NoCommand::Config(error)) => return fail(&Reporter::new(&OutputArgs::default()), &error),
     };
-    let context = Context { reporter: Reporter::new(&cli.command.output()), home };
+    let context = Context { reporter: Arc::new(Reporter::new(&cli.command.output())), home };
+    trace::follow(&context.reporter);
     match dispatch(cli.command, &context) {
         Ok(exit) => {
             context.reporter.clear();

@@ -1,16 +1,18 @@
 //! What the core says, in words for people, and the exit codes that follow.
 
+use std::time::Duration;
+
 use truecopy_protocol::EntryIndex;
 use truecopy_protocol::content::manifest::Manifest;
-use truecopy_protocol::input::{LinkLoss, Path};
+use truecopy_protocol::input::{LinkLoss, Path, PeerHint};
 use truecopy_protocol::job::StorageError;
-use truecopy_protocol::output::{Failure, PeerGone};
+use truecopy_protocol::output::{Failure, PeerGone, Waiting as NodeWaiting};
 use truecopy_protocol::wire::Reason;
 use truecopy_transport::store::ConflictReason;
 
 use crate::escape::Shown;
 use crate::exit::{Error, Exit};
-use crate::output::Gone;
+use crate::output::{Gone, Waiting};
 
 /// How a link was lost.
 pub const fn loss(why: LinkLoss) -> &'static str {
@@ -72,6 +74,36 @@ pub fn path(path: Path) -> (&'static str, String) {
     match path {
         Path::Tcp(address) => ("tcp", address.to_string()),
         Path::Memory => ("memory", String::new()),
+    }
+}
+
+/// Why a fetch waits. `addresses` says where its peers should be.
+pub fn waiting(why: NodeWaiting, addresses: &str) -> Waiting<'_> {
+    match why {
+        NodeWaiting::Dialing => Waiting::Connecting { address: addresses },
+        NodeWaiting::Backoff { why, retry_ms, .. } => {
+            Waiting::Retrying { why: loss(why), next: Duration::from_millis(retry_ms) }
+        }
+        NodeWaiting::Preparing { done, total } => {
+            let percent = done.saturating_mul(100).checked_div(total).unwrap_or(0).min(100);
+            Waiting::Preparing { percent: u8::try_from(percent).unwrap_or(100) }
+        }
+        NodeWaiting::Paused => Waiting::PausedHere,
+        NodeWaiting::Rechecking => Waiting::Rechecking,
+        NodeWaiting::Manifest => Waiting::Manifest,
+        NodeWaiting::Placing => Waiting::Disk,
+    }
+}
+
+/// The addresses of peers, in words: the first three.
+pub fn addresses(peers: &[PeerHint]) -> String {
+    let mut all: Vec<String> =
+        peers.iter().flat_map(|peer| &peer.addresses).map(ToString::to_string).collect();
+    let more = all.len().saturating_sub(3);
+    all.truncate(3);
+    match more {
+        0 => all.join(", "),
+        more => format!("{} and {more} more", all.join(", ")),
     }
 }
 

@@ -1,11 +1,15 @@
 //! A process without descriptors left: in a process of its own, for the limit is the whole process's.
 #![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use truecopy_mio::{Listen, Reactor, ReactorConfig};
+use truecopy_protocol::ShareId;
+use truecopy_protocol::input::Command;
+use truecopy_protocol::output::Event;
 use truecopy_transport::keys::KeyPair;
 
 /// Processor time of this process, in seconds.
@@ -28,6 +32,10 @@ fn without_descriptors_nobody_is_accepted_and_nothing_spins() {
     let (reactor, handle, events) = Reactor::new(config).unwrap();
     let thread = reactor.spawn().unwrap();
     let address = handle.addresses()[0];
+    // Strangers are let in once the node has heard a command, even one that makes no sense.
+    handle.command(Command::Pause { share: ShareId(1) }).unwrap();
+    let refused = events.recv_timeout(Duration::from_secs(20));
+    assert!(matches!(refused, Ok(Event::Refused { .. })));
 
     let before = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: Some(40), ..before }).unwrap();

@@ -18,7 +18,7 @@ pub fn run(args: &CreateArgs, context: &Context) -> Result<Exit> {
     if args.out.symlink_metadata().is_ok() {
         return Err(taken(args));
     }
-    let prepared = reading::prepare(&context.reporter, &args.paths, args.links, None)?;
+    let prepared = reading::prepare(&context.reporter, &args.paths, args.links, None, |_| ())?;
     let content = prepared.manifest.content_id().to_hex();
     let contents = contents(&prepared.manifest, &content);
     context.reporter.tell(&Event::Share { stage: Stage::Prepared, contents });

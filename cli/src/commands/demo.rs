@@ -70,7 +70,7 @@ pub fn run(args: &DemoArgs, context: &Context) -> Result<Exit> {
 /// Compares the copy with the source by reading both. Files and bytes.
 fn compare(context: &Context, source: &Path, target: &Path) -> Result<(u64, u64)> {
     let (reporter, monitor) = (&context.reporter, Monitor::new());
-    let prepared = reading::prepare(reporter, &[source.to_owned()], LinkPolicy::Keep, None)?;
+    let prepared = reading::prepare(reporter, &[source.to_owned()], LinkPolicy::Keep, None, |_| ())?;
     let manifest = &prepared.manifest;
     let report = reading::watched(reporter, &monitor, || {
         prepare::check(target, manifest, &prepared.layers, Extras::Find, &OneByOne, &monitor)

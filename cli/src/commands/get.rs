@@ -11,9 +11,9 @@ use truecopy_protocol::content::manifest::Manifest;
 use truecopy_protocol::content::selection::Selection;
 use truecopy_protocol::input::{Command, Path as LinkPath};
 use truecopy_protocol::job::Outcome;
-use truecopy_protocol::output::{Event as NodeEvent, Progress, Waiting as NodeWaiting};
+use truecopy_protocol::output::{Event as NodeEvent, Progress, Refusal, Waiting as NodeWaiting};
 use truecopy_protocol::wire::Reason;
-use truecopy_protocol::{Config, ConnId, ContentId, NodeId, ShareId};
+use truecopy_protocol::{ConnId, ContentId, NodeId, ShareId};
 use truecopy_transport::keys::KeyPair;
 use truecopy_transport::store::{Losses, Plan};
 
@@ -21,8 +21,8 @@ use crate::args::GetArgs;
 use crate::control::{Control, Controls};
 use crate::escape::Shown;
 use crate::exit::{Error, Exit, Result};
-use crate::net::{Net, Setup};
-use crate::output::{Event, Link, Moved, Placed, Reporter, Waiting};
+use crate::net::{Net, Setup, patience};
+use crate::output::{Event, Link, Moved, Placed, Reporter};
 use crate::run::Context;
 use crate::{sums, words};
 
@@ -40,15 +40,11 @@ pub fn run(args: &GetArgs, context: &Context) -> Result<Exit> {
     let place = offer::destination(&args.dir)?;
     let key = KeyPair::generate()
         .map_err(|_| Error::new(Exit::Unexpected, "the system gives no random numbers"))?;
-    let mut config = Config::default();
-    if let Some(timeout) = args.timeout {
-        config.find_timeout = timeout.0;
-        config.lost_timeout = timeout.0;
-    }
     let controls = Controls::new()?;
-    let net = Net::start(Setup { key, config, listen: Vec::new() }).map_err(|error| {
-        Error::new(Exit::Unexpected, format!("the network cannot be used: {}", Shown::io(&error)))
-    })?;
+    let net =
+        Net::start(Setup { key, config: patience(args.timeout), listen: Vec::new() }).map_err(|error| {
+            Error::new(Exit::Unexpected, format!("the network cannot be used: {}", Shown::io(&error)))
+        })?;
     let mut getting = Getting {
         args,
         reporter: &context.reporter,
@@ -58,6 +54,7 @@ pub fn run(args: &GetArgs, context: &Context) -> Result<Exit> {
         content: wanted.content,
         manifest: None,
         accepted: None,
+        addresses: wanted.addresses(),
         link: None,
         last: None,
         will: Will::Go,
@@ -84,6 +81,8 @@ struct Getting<'a> {
     content: ContentId,
     manifest: Option<Arc<Manifest>>,
     accepted: Option<Accepted>,
+    /// Where the peers should be, in words.
+    addresses: String,
     link: Option<(ConnId, NodeId, LinkPath)>,
     last: Option<Progress>,
     will: Will,
@@ -178,6 +177,8 @@ impl Getting<'_> {
                 self.net.wind_down(ENDING, |_| {});
                 return Err(words::failure(&why, self.manifest.as_deref(), &self.place));
             }
+            // A key that was pressed when everything was over already.
+            NodeEvent::Refused { why: Refusal::NotNow, .. } => {}
             NodeEvent::Refused { why, .. } => {
                 return Err(Error::new(Exit::Unexpected, format!("the core refused a command: {why}")));
             }
@@ -193,7 +194,9 @@ impl Getting<'_> {
 
     fn offered(&mut self, manifest: Arc<Manifest>) -> Result<Option<Exit>> {
         self.manifest = Some(Arc::clone(&manifest));
-        let answer = offer::answer(self.args, self.reporter, &self.place, &manifest);
+        let controls = &self.controls;
+        let asking = offer::Asking { reporter: self.reporter, stop: &|| controls.end() };
+        let answer = offer::answer(self.args, &asking, &self.place, &manifest);
         let (answer, reason) = match answer {
             Ok(Answer::Accept(accepted)) => {
                 let selection = accepted.selection.clone();
@@ -219,22 +222,7 @@ impl Getting<'_> {
     }
 
     fn waiting(&self, why: NodeWaiting) {
-        let address = self.link.map(|(_, _, path)| words::path(path).1).unwrap_or_default();
-        let waiting = match why {
-            NodeWaiting::Dialing => Waiting::Connecting { address: &address },
-            NodeWaiting::Backoff { why, retry_ms, .. } => {
-                Waiting::Retrying { why: words::loss(why), next: Duration::from_millis(retry_ms) }
-            }
-            NodeWaiting::Preparing { done, total } => {
-                let percent = done.saturating_mul(100).checked_div(total).unwrap_or(0).min(100);
-                Waiting::Preparing { percent: percent as u8 }
-            }
-            NodeWaiting::Paused => Waiting::PausedHere,
-            NodeWaiting::Rechecking => Waiting::Rechecking,
-            NodeWaiting::Manifest => Waiting::Manifest,
-            NodeWaiting::Placing => Waiting::Disk,
-        };
-        self.reporter.tell(&Event::Waiting(waiting));
+        self.reporter.tell(&Event::Waiting(words::waiting(why, &self.addresses)));
     }
 
     fn progress(&mut self, progress: Progress) {

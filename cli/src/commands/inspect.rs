@@ -1,16 +1,35 @@
 //! `truecopy inspect`: what a metadata file or a ticket names.
 
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
 use truecopy_mio::prepare::Monitor;
+use truecopy_protocol::ShareId;
 use truecopy_protocol::content::manifest::{EntryKind, Manifest};
 use truecopy_protocol::content::selection::Selection;
 use truecopy_protocol::content::ticket::Ticket;
+use truecopy_protocol::input::{Command, Fetch, PeerHint};
+use truecopy_protocol::output::Event as NodeEvent;
+use truecopy_protocol::wire::Reason;
+use truecopy_transport::keys::KeyPair;
 
 use super::source::{self, Source};
 use super::{contents, verify};
-use crate::args::InspectArgs;
+use crate::args::{InspectArgs, Pause};
+use crate::escape::Shown;
 use crate::exit::{Error, Exit, Result};
+use crate::net::{Net, Setup, patience};
 use crate::output::{Event, Listed, Reporter, Stage};
 use crate::run::Context;
+use crate::words;
+
+/// The one share of this process.
+const SHARE: ShareId = ShareId(0);
+/// How long the sender is looked for.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long goodbyes may take.
+const ENDING: Duration = Duration::from_secs(5);
 
 /// Runs the command.
 pub fn run(args: &InspectArgs, context: &Context) -> Result<Exit> {
@@ -22,6 +41,9 @@ pub fn run(args: &InspectArgs, context: &Context) -> Result<Exit> {
         }
         (Source::Ticket(ticket), false) => {
             tell_ticket(reporter, &ticket);
+            if !args.offline {
+                list(reporter, &*fetch(args, context, ticket)?);
+            }
             Ok(Exit::Success)
         }
         (Source::Metadata(metadata), false) => {
@@ -52,6 +74,38 @@ fn list(reporter: &Reporter, manifest: &Manifest) {
             EntryKind::Symlink { target } => Listed::Symlink { target },
         };
         reporter.tell(&Event::Entry { path: entry.path.as_bytes(), what });
+    }
+}
+
+/// The list of files, verified, from the sender. Nothing else moves.
+fn fetch(args: &InspectArgs, context: &Context, ticket: Ticket) -> Result<Arc<Manifest>> {
+    let Ticket { content, secret, node, addresses } = ticket;
+    let peers = vec![PeerHint { key: Some(node), addresses }];
+    let waited_for = words::addresses(&peers);
+    let key = KeyPair::generate()
+        .map_err(|_| Error::new(Exit::Unexpected, "the system gives no random numbers"))?;
+    let config = patience(Some(args.timeout.unwrap_or(Pause(PATIENCE))));
+    let net = Net::start(Setup { key, config, listen: Vec::new() }).map_err(|error| {
+        Error::new(Exit::Unexpected, format!("the network cannot be used: {}", Shown::io(&error)))
+    })?;
+    let command =
+        |command| net.handle.command(command).map_err(|stopped| Error::new(Exit::Unexpected, stopped));
+    command(Command::Fetch(Fetch { share: SHARE, content, secret, peers, manifest: None, layers: None }))?;
+    loop {
+        match net.next()? {
+            Some(NodeEvent::Offer { manifest, .. }) => {
+                command(Command::Decline { share: SHARE, reason: Reason::Leaving })?;
+                net.wind_down(ENDING, |_| {});
+                return Ok(manifest);
+            }
+            Some(NodeEvent::Waiting { why, .. }) => {
+                context.reporter.tell(&Event::Waiting(words::waiting(why, &waited_for)));
+            }
+            Some(NodeEvent::Failed { why, .. }) => {
+                return Err(words::failure(&why, None, Path::new(".")));
+            }
+            _ => {}
+        }
     }
 }
 

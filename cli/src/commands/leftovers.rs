@@ -10,7 +10,7 @@ use crate::args::{CleanArgs, LsArgs};
 use crate::escape::Shown;
 use crate::exit::{Error, Exit, Result};
 use crate::glob::Glob;
-use crate::output::{Event, HalfDone, Holding, amount, count};
+use crate::output::{Asked, Event, HalfDone, Holding, amount, count};
 use crate::run::Context;
 
 /// Lists.
@@ -73,10 +73,10 @@ fn confirm(args: &CleanArgs, context: &Context, found: &[Leftover]) -> Result<()
     let all = count(found.len() as u64, "half-done share");
     let question =
         format!("remove {all} ({} verified) from {}? [y/N]", amount(bytes), Shown::path(&args.dir));
-    match context.reporter.ask(&question).as_deref() {
-        Some("y" | "yes") => Ok(()),
-        Some(_) => Err(Error::new(Exit::Declined, "nothing was removed")),
-        None => {
+    match context.reporter.ask(&question, &mut || false) {
+        Asked::Said(answer) if matches!(answer.as_str(), "y" | "yes") => Ok(()),
+        Asked::Said(_) | Asked::Stopped => Err(Error::new(Exit::Declined, "nothing was removed")),
+        Asked::Nobody => {
             Err(Error::new(Exit::Declined, "nothing was removed: there is nobody to ask").hint("add --yes"))
         }
     }

@@ -18,11 +18,22 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// Does the work, and tells beside it what the monitor says.
 pub fn watched<T>(reporter: &Reporter, monitor: &Monitor, work: impl FnOnce() -> T) -> T {
+    watched_by(reporter, monitor, |_| (), work)
+}
+
+/// The same, and calls `tick` beside it every tenth of a second.
+fn watched_by<T>(
+    reporter: &Reporter,
+    monitor: &Monitor,
+    mut tick: impl FnMut(&Monitor) + Send,
+    work: impl FnOnce() -> T,
+) -> T {
     let (end, ended) = mpsc::channel::<()>();
     thread::scope(|scope| {
         scope.spawn(move || {
             while ended.recv_timeout(TICK) == Err(mpsc::RecvTimeoutError::Timeout) {
                 reporter.tell(&Event::Reading(Reading { progress: monitor.progress() }));
+                tick(monitor);
             }
         });
         // Dropped even if the work panics, or the other thread would never end.
@@ -31,12 +42,13 @@ pub fn watched<T>(reporter: &Reporter, monitor: &Monitor, work: impl FnOnce() ->
     })
 }
 
-/// Prepares a share and tells what does not travel.
+/// Prepares a share and tells what does not travel. `tick` is called beside it, and may cancel it.
 pub fn prepare(
     reporter: &Reporter,
     paths: &[PathBuf],
     links: LinkPolicy,
     known: Option<Known>,
+    tick: impl FnMut(&Monitor) + Send,
 ) -> Result<Prepared> {
     let monitor = Monitor::new();
     let links = match links {
@@ -44,7 +56,8 @@ pub fn prepare(
         LinkPolicy::Skip => Links::Skip,
     };
     let options = Options { links, hasher: &OneByOne };
-    let prepared = watched(reporter, &monitor, || prepare::prepare(paths, &options, known, &monitor));
+    let prepared =
+        watched_by(reporter, &monitor, tick, || prepare::prepare(paths, &options, known, &monitor));
     let prepared = prepared.map_err(|error| explain(&error))?;
     for dropped in &prepared.dropped {
         reporter.tell(&Event::Dropped { path: &dropped.path, why: dropped.why });

@@ -301,6 +301,10 @@ pub struct Sent<'a> {
     pub total: u64,
     /// To whom.
     pub link: Link<'a>,
+    /// Bytes handed to all receivers since the program started.
+    pub all: u64,
+    /// Receivers that are connected.
+    pub receivers: u32,
 }
 
 /// What was done about a taken name.

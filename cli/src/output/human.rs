@@ -137,6 +137,10 @@ pub(super) fn progress(event: &Event<'_>, rate: &Rate) -> Option<String> {
             let head = format!("{}  {}% verified", Shown::name(name), percent(*verified, *total));
             (format!("{head} {} ", fraction(*verified, *total)), total.saturating_sub(*verified))
         }
+        Event::Sent(Sent { name, all, receivers: receivers @ 2.., .. }) => {
+            let receivers = count(u64::from(*receivers), "receiver");
+            (format!("{}  {receivers}  {} sent ", Shown::name(name), amount(*all)), 0)
+        }
         Event::Sent(Sent { name, bytes, total, .. }) => {
             let head = format!("{}  {}% sent", Shown::name(name), percent(*bytes, *total));
             (format!("{head} {} ", fraction(*bytes, *total)), total.saturating_sub(*bytes))
@@ -146,10 +150,12 @@ pub(super) fn progress(event: &Event<'_>, rate: &Rate) -> Option<String> {
     if let Some(rate) = rate.per_second() {
         text.push_str(&format!(" {}/s", amount(rate)));
     }
-    if let Some(eta) = rate.eta(left) {
+    if left > 0
+        && let Some(eta) = rate.eta(left)
+    {
         text.push_str(&format!("  eta {}", time(eta)));
     }
-    if let Event::Sent(Sent { link, .. }) = event {
+    if let Event::Sent(Sent { link, receivers: 0..2, .. }) = event {
         text.push_str(&format!("  to {} {}", shown(link.path), shown(link.address)));
     }
     if let Event::Moving(Moved { link, peers, .. }) = event {
@@ -229,7 +235,7 @@ fn wait(waiting: &Waiting<'_>) -> String {
         Waiting::Retrying { why, next } => format!("{}: trying again in {}", shown(why), time(*next)),
         Waiting::Preparing { percent } => format!("waiting for the sender, which is preparing: {percent}%"),
         Waiting::PausedThere => "waiting: the other side is paused".into(),
-        Waiting::PausedHere => "paused: press r to resume".into(),
+        Waiting::PausedHere => "paused here: press r, or send SIGUSR1, to go on".into(),
         Waiting::Rechecking => "waiting: checking what an earlier run left".into(),
         Waiting::Disk => "waiting for the disk".into(),
         Waiting::Held { process: Some(process) } => {

@@ -91,7 +91,7 @@ impl Live {
         match event {
             Event::Reading(reading) => self.rate.observe(now, reading.progress.bytes_done),
             Event::Moving(moved) => self.rate.observe(now, moved.verified),
-            Event::Sent(sent) => self.rate.observe(now, sent.bytes),
+            Event::Sent(sent) => self.rate.observe(now, sent.all),
             _ => {}
         }
     }

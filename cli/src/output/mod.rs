@@ -39,6 +39,17 @@ enum Mode {
     Quiet,
 }
 
+/// What became of a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// There is no terminal on both sides.
+    Nobody,
+    /// The answer, in lower case.
+    Said(String),
+    /// The user wants to end, or closed the input.
+    Stopped,
+}
+
 /// Tells events. Shared between threads.
 #[derive(Debug)]
 pub struct Reporter {
@@ -137,18 +148,32 @@ impl Reporter {
         self.say(Some(line));
     }
 
-    /// Asks a question on the terminal and reads one line. None if there is no terminal on both sides.
-    pub fn ask(&self, question: &str) -> Option<String> {
-        if matches!(self.mode, Mode::Json | Mode::Quiet) || !io::stdin().is_terminal() {
-            return None;
-        }
-        if !io::stderr().is_terminal() {
-            return None;
+    /// Whether a structured log is wanted at all.
+    pub fn has_log(&self) -> bool {
+        self.log != Log::Off || self.level > Level::Warn
+    }
+
+    /// Asks a question on the terminal and reads one line; looks meanwhile whether to `stop`.
+    pub fn ask(&self, question: &str, stop: &mut dyn FnMut() -> bool) -> Asked {
+        if matches!(self.mode, Mode::Json | Mode::Quiet)
+            || !io::stdin().is_terminal()
+            || !io::stderr().is_terminal()
+        {
+            return Asked::Nobody;
         }
         self.say(Some(format!("{} ", Shown::terminal(question.as_bytes()))));
+        while !has_line() {
+            if stop() {
+                self.say(Some("\n".into()));
+                return Asked::Stopped;
+            }
+        }
         let mut answer = String::new();
-        io::stdin().read_line(&mut answer).ok().filter(|len| *len > 0)?;
-        Some(answer.trim().to_lowercase())
+        match io::stdin().read_line(&mut answer) {
+            Ok(1..) => Asked::Said(answer.trim().to_lowercase()),
+            // The end of the input, or a terminal that went away.
+            _ => Asked::Stopped,
+        }
     }
 
     /// Takes the live line away, at the end or before another program writes.
@@ -196,6 +221,24 @@ impl Reporter {
     fn live(&self) -> MutexGuard<'_, Live> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Waits a moment for a line of the terminal.
+#[cfg(unix)]
+fn has_line() -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let moment = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+    let stdin = io::stdin();
+    match poll(&mut [PollFd::new(&stdin, PollFlags::IN)], Some(&moment)) {
+        Ok(ready) => ready > 0,
+        // The read says what is wrong.
+        Err(error) => error != rustix::io::Errno::INTR,
+    }
+}
+
+#[cfg(not(unix))]
+fn has_line() -> bool {
+    true
 }
 
 #[cfg(test)]

@@ -42,6 +42,7 @@ fn all() -> Vec<Event<'static>> {
         Event::Connected(LINK),
         Event::Resumed { verified: 3, total: 9 },
         moved(5),
+        Event::Sent(Sent { name: NAME, bytes: 3, total: 9, link: LINK, all: 5, receivers: 1 }),
         Event::Skipped { path: NAME, why: "the name is reserved here" },
         Event::Receipt { node: NODE, address: "192.0.2.1:7000", placed },
         Event::Done { placed, content: NODE, path },
@@ -72,12 +73,20 @@ fn all() -> Vec<Event<'static>> {
         Waiting::Held { process: Some(7) },
         Waiting::Held { process: None },
         Waiting::Decision,
+        Waiting::Manifest,
+        Waiting::Comparing,
+        Waiting::Resumed,
     ];
     all.extend(waits.map(Event::Waiting));
     let ends = [Gone::Finished, Gone::Goodbye { why: "cancelled" }, Gone::Lost { why: "reset" }];
     all.extend(ends.map(|why| Event::Disconnected { link: LINK, why }));
-    let conflicts =
-        [Conflict::AlreadyHere, Conflict::Skipped, Conflict::Renamed { to: NAME }, Conflict::Replaced];
+    let conflicts = [
+        Conflict::Taken { why: "a folder is there" },
+        Conflict::AlreadyHere,
+        Conflict::Skipped,
+        Conflict::Renamed { to: NAME },
+        Conflict::Replaced,
+    ];
     all.extend(conflicts.map(|what| Event::Conflict { path: NAME, what }));
     let differences = [
         Difference::Missing,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use truecopy_mio::disk::RealDisk;
 use truecopy_mio::prepare::{Links, Monitor, Options, Prepared, prepare};
@@ -19,7 +20,7 @@ use truecopy_transport::store::{
     TrustDisk,
 };
 
-use super::host::{Host, SECRET, SHARE, config};
+use super::host::{Host, PATIENCE, SECRET, SHARE, config};
 use super::stuck::StuckAfter;
 
 fn sample(folder: &Path) {
@@ -111,9 +112,13 @@ fn a_receiver_that_was_killed_goes_on_where_it_was() {
     let prepared = serve(&sender, from.path());
     let receiver = Host::start(config());
     fetch(&receiver, &prepared.manifest, &sender, to.path());
-    receiver.until(|event| {
-        matches!(event, Event::Progress { progress, .. } if progress.verified > 2_000_000).then_some(())
-    });
+    let journal = fs::read_dir(to.path()).unwrap().next().unwrap().unwrap().path().join("journal");
+    let deadline = Instant::now() + PATIENCE;
+    // The small files and ten chunks of the big one are claimed, each with its number and hash.
+    while fs::metadata(&journal).unwrap().len() < 60 * 33 + 100 {
+        assert!(Instant::now() < deadline, "claims are written in time");
+        let _ = receiver.events.recv_timeout(Duration::from_millis(10));
+    }
     receiver.kill();
     sender.kill();
     let mut whole = config();

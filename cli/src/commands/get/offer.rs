@@ -18,7 +18,7 @@ use crate::args::{GetArgs, OnConflict};
 use crate::escape::Shown;
 use crate::exit::{Error, Exit, Result};
 use crate::glob;
-use crate::output::{self, Event, Reporter, Stage, Waiting, amount, count};
+use crate::output::{self, Asked, Event, Reporter, Stage, Waiting, amount, count};
 use crate::words;
 
 /// Conflicts that are named one by one; of more, their number.
@@ -48,6 +48,32 @@ pub(super) enum Answer {
     Here(Plan, Selection),
 }
 
+/// Where a question goes, and what ends it without an answer.
+pub(super) struct Asking<'a> {
+    pub(super) reporter: &'a Reporter,
+    /// How the program shall end, if the user wants it to.
+    pub(super) stop: &'a dyn Fn() -> Option<Exit>,
+}
+
+impl Asking<'_> {
+    /// None if nobody can be asked.
+    fn ask(&self, question: &str) -> Result<Option<String>> {
+        let mut exit = Exit::Interrupted;
+        let stop = &mut || match (self.stop)() {
+            None => false,
+            Some(wish) => {
+                exit = wish;
+                true
+            }
+        };
+        match self.reporter.ask(question, stop) {
+            Asked::Nobody => Ok(None),
+            Asked::Said(answer) => Ok(Some(answer)),
+            Asked::Stopped => Err(Error::new(exit, "stopped before anything was fetched")),
+        }
+    }
+}
+
 /// The folder to put things in; made if it is not there.
 pub(super) fn destination(dir: &Path) -> Result<PathBuf> {
     std::fs::create_dir_all(dir).map_err(|error| Error::local("make the folder", dir, &error))?;
@@ -66,17 +92,18 @@ pub(super) fn staged_manifest(place: &Path, content: ContentId) -> Option<Arc<Ma
 /// Shows the offer, looks at the destination, and asks.
 pub(super) fn answer(
     args: &GetArgs,
-    reporter: &Reporter,
+    asking: &Asking<'_>,
     place: &Path,
     manifest: &Arc<Manifest>,
 ) -> Result<Answer> {
+    let reporter = asking.reporter;
     let content = manifest.content_id().to_hex();
     let contents = super::super::contents(manifest, &content);
     reporter.tell(&Event::Share { stage: Stage::Offered, contents });
     let selection = glob::select(manifest, &args.only, &args.exclude)?;
     let disk = open(place)?;
     let survey = survey(reporter, &disk, place, manifest, &selection)?;
-    let plan = resolve(args, reporter, &disk, place, &survey)?;
+    let plan = resolve(args, asking, &disk, place, &survey)?;
     if is_settled(manifest, &selection, &plan) {
         return Ok(Answer::Here(plan, selection));
     }
@@ -85,7 +112,7 @@ pub(super) fn answer(
         let what = format!("{} has {free} free, and {needed} are needed", Shown::path(place));
         return Err(Error::new(Exit::LocalIo, what).hint("make space, or choose another folder with -o"));
     }
-    consent(args, reporter, place, &plan)?;
+    consent(args, asking, place, &plan)?;
     let staging = stage(args, place, disk, manifest, &selection, &plan)?;
     let storage = Arc::new(Share::Receiving(Box::new(Receiving::opened(staging))));
     Ok(Answer::Accept(Accepted { selection, plan, storage }))
@@ -141,11 +168,12 @@ fn is_settled(manifest: &Manifest, selection: &Selection, plan: &Plan) -> bool {
 /// Makes a plan by the policy; asks for one on a terminal if none was given.
 fn resolve(
     args: &GetArgs,
-    reporter: &Reporter,
+    asking: &Asking<'_>,
     disk: &RealDisk,
     place: &Path,
     survey: &Survey,
 ) -> Result<Plan> {
+    let reporter = asking.reporter;
     let decide = |policy, impossible| {
         survey.decide(disk, policy, impossible).map_err(|error| words::storage(error, place))
     };
@@ -160,7 +188,7 @@ fn resolve(
         Err(conflicts) => conflicts,
     };
     tell_conflicts(reporter, &conflicts);
-    let asked = if policy == OnConflict::Ask { ask_policy(reporter) } else { None };
+    let asked = if policy == OnConflict::Ask { ask_policy(asking)? } else { None };
     let Some(policy) = asked else { return Err(conflict_error(&conflicts)) };
     match decide(policy, OnImpossible::Skip)? {
         Ok(plan) => Ok(plan),
@@ -181,16 +209,16 @@ const fn store_policy(policy: OnConflict) -> Option<store::OnConflict> {
     }
 }
 
-fn ask_policy(reporter: &Reporter) -> Option<store::OnConflict> {
+fn ask_policy(asking: &Asking<'_>) -> Result<Option<store::OnConflict>> {
     let question = "names are taken: [r]ename ours, [s]kip them, re[p]lace what is there, or [c]ancel?";
     loop {
-        return match reporter.ask(question)?.as_str() {
-            "r" | "rename" => Some(store::OnConflict::Rename),
-            "s" | "skip" => Some(store::OnConflict::Skip),
-            "p" | "replace" => Some(store::OnConflict::Replace),
-            "c" | "cancel" => None,
-            _ => continue,
-        };
+        return Ok(match asking.ask(question)?.as_deref() {
+            Some("r" | "rename") => Some(store::OnConflict::Rename),
+            Some("s" | "skip") => Some(store::OnConflict::Skip),
+            Some("p" | "replace") => Some(store::OnConflict::Replace),
+            None | Some("c" | "cancel") => None,
+            Some(_) => continue,
+        });
     }
 }
 
@@ -212,12 +240,12 @@ fn conflict_error(conflicts: &[Conflict]) -> Error {
 }
 
 /// On a terminal the user is asked. Elsewhere whoever gave the ticket to this command has said yes with it.
-fn consent(args: &GetArgs, reporter: &Reporter, place: &Path, plan: &Plan) -> Result<()> {
+fn consent(args: &GetArgs, asking: &Asking<'_>, place: &Path, plan: &Plan) -> Result<()> {
     if args.yes {
         return Ok(());
     }
     let question = format!("fetch {} into {}? [Y/n]", amount(plan.needed()), Shown::path(place));
-    match reporter.ask(&question).as_deref() {
+    match asking.ask(&question)?.as_deref() {
         None | Some("" | "y" | "yes") => Ok(()),
         Some(_) => Err(Error::new(Exit::Declined, "declined; nothing was fetched")),
     }

@@ -11,6 +11,7 @@ use truecopy_protocol::{AccessSecret, ContentId, ShareId};
 use super::super::source::{self, Source};
 use crate::args::{GetArgs, PeerSpec};
 use crate::exit::{Error, Result};
+use crate::words;
 
 /// What is to be fetched and who may have it.
 pub(super) struct Wanted {
@@ -44,6 +45,11 @@ impl Wanted {
             return Err(Error::usage("nothing says who has it").hint("name a peer: --peer HOST:PORT"));
         }
         Ok(wanted)
+    }
+
+    /// Where the peers should be, in words.
+    pub(super) fn addresses(&self) -> String {
+        words::addresses(&self.peers)
     }
 
     fn add(&mut self, peer: &PeerSpec) -> Result<()> {
