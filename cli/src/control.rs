@@ -9,6 +9,7 @@ use signal_hook::consts::signal::{SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 
 use crate::exit::{Error, Exit, Result};
+use crate::output;
 
 /// A wish of the user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +90,7 @@ impl Controls {
                 {
                     // Twice: the user waits for no goodbyes. What is verified is kept all the same.
                     drop(lock(&terminal).take());
+                    output::break_line();
                     std::process::exit(i32::from(exit.code()));
                 }
                 // Nobody may be reading for a while; an end is wished for again then.

@@ -34,6 +34,9 @@ use wanted::Wanted;
 const SHARE: ShareId = ShareId(0);
 /// How long goodbyes and the last checkpoint may take.
 const ENDING: Duration = Duration::from_secs(10);
+/// The same when the user wants to leave: a peer that does not answer is waited for no longer. A checkpoint that has
+/// begun is finished all the same.
+const LEAVING: Duration = Duration::from_secs(2);
 
 /// Runs the command.
 pub fn run(args: &GetArgs, context: &Context) -> Result<Exit> {
@@ -131,6 +134,7 @@ impl Getting<'_> {
             if self.will == Will::Paused {
                 self.will = Will::Go;
                 self.command(Command::Resume { share })?;
+                self.reporter.tell(&Event::Note { text: "going on" });
             }
             self.command(Command::Retry { share })?;
         }
@@ -140,7 +144,7 @@ impl Getting<'_> {
     /// The user ends it: what is verified is written down, the other side is told.
     fn leave(&mut self, exit: Exit) -> Result<Exit> {
         let mut completed = None;
-        self.net.wind_down(ENDING, |event| {
+        self.net.wind_down(LEAVING, |event| {
             if let NodeEvent::Completed { outcome, .. } = event {
                 completed = Some(outcome);
             }

@@ -240,7 +240,9 @@ fn wait(waiting: &Waiting<'_>) -> String {
     match waiting {
         Waiting::Receivers => "waiting for a receiver".into(),
         Waiting::Connecting { address } => format!("waiting for an answer from {}", shown(address)),
-        Waiting::Retrying { why, next } => format!("{}: trying again in {}", shown(why), time(*next)),
+        Waiting::Retrying { why, next } => {
+            format!("{}: trying again in {}", shown(why), time(whole_seconds(*next)))
+        }
         Waiting::Preparing { percent } => format!("waiting for the sender, which is preparing: {percent}%"),
         Waiting::PausedThere => "waiting: the other side is paused".into(),
         Waiting::PausedHere => "paused here: press r, or send SIGUSR1, to go on".into(),
@@ -255,6 +257,11 @@ fn wait(waiting: &Waiting<'_>) -> String {
         Waiting::Comparing => "waiting: comparing what is here already".into(),
         Waiting::Resumed => "the other side goes on".into(),
     }
+}
+
+/// Rounded up: nobody waits for no time.
+const fn whole_seconds(time: Duration) -> Duration {
+    Duration::from_secs(time.as_secs() + if time.subsec_nanos() > 0 { 1 } else { 0 })
 }
 
 fn peer(link: &Link<'_>) -> String {

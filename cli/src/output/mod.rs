@@ -223,6 +223,14 @@ impl Reporter {
     }
 }
 
+/// Ends a line that may be half written on the terminal, when the program ends without a further word.
+pub fn break_line() {
+    if io::stderr().is_terminal() {
+        // Without a terminal there is nobody to tell.
+        let _ = io::stderr().lock().write_all(b"\n");
+    }
+}
+
 /// Waits a moment for a line of the terminal.
 #[cfg(unix)]
 fn has_line() -> bool {

@@ -154,6 +154,7 @@ fn keys_pause_resume_and_stop() {
     running.types("p");
     running.shows("paused here");
     running.types("r");
+    running.shows("going on");
     sender.process.event("waiting", |event| event["for"] == "peer-resumed");
     running.types("q");
     running.shows("verified and kept");
