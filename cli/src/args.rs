@@ -70,6 +70,11 @@ pub enum Command {
     /// Show a transfer between two processes of this machine
     #[command(after_help = "Examples:\n  truecopy demo\n  truecopy demo ~/photos")]
     Demo(DemoArgs),
+    /// Run a recording again and compare; exit code 7 if it goes another way
+    #[command(
+        after_help = "Examples:\n  truecopy replay send.rec\n  truecopy get truecopy:… --record get.rec ; truecopy replay get.rec\n\nNeeds neither network nor files: the recording holds what the program was told and what it did then, but no secret\nand no byte of a file. Exit code 0: the same (up to its end, if it was cut off). 7: another, and where first.\n2: this is no recording. 8: it cannot be read, or is damaged."
+    )]
+    Replay(ReplayArgs),
     /// Print the completions of a shell
     #[command(
         after_help = "Examples:\n  truecopy completions bash > ~/.local/share/bash-completion/completions/truecopy"
@@ -120,7 +125,7 @@ pub struct SendArgs {
     /// End if nobody came, or a receiver is silent, for so long, as 90s, 10m or 2h
     #[arg(long, env = "TRUECOPY_TIMEOUT", value_name = "TIME")]
     pub timeout: Option<Pause>,
-    /// Write a recording of the run, to be replayed
+    /// Write a recording of the run, to be replayed: it names files and peers, but holds no secret and no byte of a file
     #[arg(long, env = "TRUECOPY_RECORD", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub record: Option<PathBuf>,
     /// Output.
@@ -161,7 +166,7 @@ pub struct GetArgs {
     /// Give up if no peer can be reached for so long, as 90s, 10m or 2h
     #[arg(long, env = "TRUECOPY_TIMEOUT", value_name = "TIME")]
     pub timeout: Option<Pause>,
-    /// Write a recording of the run, to be replayed
+    /// Write a recording of the run, to be replayed: it names files and peers, but holds no secret and no byte of a file
     #[arg(long, env = "TRUECOPY_RECORD", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub record: Option<PathBuf>,
     /// Output.
@@ -268,6 +273,17 @@ pub struct DemoArgs {
     pub output: OutputArgs,
 }
 
+/// `truecopy replay`.
+#[derive(Clone, Debug, Args)]
+pub struct ReplayArgs {
+    /// A recording, as --record writes it
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
 /// `truecopy completions`.
 #[derive(Clone, Debug, Args)]
 pub struct CompletionsArgs {
@@ -295,6 +311,7 @@ impl Command {
             Self::Ls(args) => args.output.clone(),
             Self::Clean(args) => args.output.clone(),
             Self::Demo(args) => args.output.clone(),
+            Self::Replay(args) => args.output.clone(),
             Self::Completions(_) | Self::Man(_) => OutputArgs::default(),
         }
     }

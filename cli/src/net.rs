@@ -3,7 +3,6 @@
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use aws_lc_rs::rand;
 use truecopy_mio::{Events, Handle, Listen, Reactor, ReactorConfig};
 use truecopy_protocol::Config;
 use truecopy_protocol::output::Event;
@@ -11,6 +10,7 @@ use truecopy_transport::keys::KeyPair;
 
 use crate::args::Pause;
 use crate::exit::{Error, Exit, Result};
+use crate::record::Run;
 
 /// How long a command waits for an event before it looks at the user's wishes.
 const TICK: Duration = Duration::from_millis(100);
@@ -46,8 +46,8 @@ pub struct Net {
 pub struct Setup {
     /// Its key.
     pub key: KeyPair,
-    /// Limits and durations.
-    pub config: Config,
+    /// With what it begins, and what its run is written to.
+    pub run: Run,
     /// Where it listens.
     pub listen: Vec<Listen>,
 }
@@ -58,13 +58,12 @@ impl Net {
     /// # Errors
     /// If it cannot listen where it should, or the system has no threads or randomness left.
     pub fn start(setup: Setup) -> std::io::Result<Self> {
-        let mut seed = [0; 32];
-        rand::fill(&mut seed).map_err(|_| std::io::Error::other("the system gives no random numbers"))?;
-        let config = ReactorConfig {
-            config: setup.config,
-            listen: setup.listen,
-            ..ReactorConfig::new(setup.key, seed)
-        };
+        let Run { config, seed, recording } = setup.run;
+        let mut config =
+            ReactorConfig { config, listen: setup.listen, ..ReactorConfig::new(setup.key, seed) };
+        if let Some(recording) = &recording {
+            config.record(recording);
+        }
         let (reactor, handle, events) = Reactor::new(config)?;
         let thread = Some(reactor.spawn()?);
         Ok(Self { handle, events, thread })

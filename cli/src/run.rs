@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::panic;
+use std::sync::Arc;
 
 use clap::error::ErrorKind;
 
@@ -10,12 +11,13 @@ use crate::commands;
 use crate::exit::{Error, Exit, Result};
 use crate::home::Home;
 use crate::output::Reporter;
+use crate::trace;
 
 /// What every command is given.
 #[derive(Debug)]
 pub struct Context {
     /// Where to tell what happens.
-    pub reporter: Reporter,
+    pub reporter: Arc<Reporter>,
     /// Where the program keeps its own.
     pub home: Result<Home>,
 }
@@ -51,7 +53,8 @@ fn start(args: Vec<OsString>) -> Exit {
         Err(NoCommand::Clap(error)) => return tell_clap(&error),
         Err(NoCommand::Config(error)) => return fail(&Reporter::new(&OutputArgs::default()), &error),
     };
-    let context = Context { reporter: Reporter::new(&cli.command.output()), home };
+    let context = Context { reporter: Arc::new(Reporter::new(&cli.command.output())), home };
+    trace::follow(&context.reporter);
     match dispatch(cli.command, &context) {
         Ok(exit) => {
             context.reporter.clear();
@@ -71,6 +74,7 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit> {
         Command::Ls(args) => commands::leftovers::list(&args, context),
         Command::Clean(args) => commands::leftovers::clean(&args, context),
         Command::Demo(args) => commands::demo::run(&args, context),
+        Command::Replay(args) => commands::replay::run(&args, context),
         Command::Completions(args) => commands::completions::run(&args, context),
         Command::Man(args) => commands::man::run(&args, context),
     }

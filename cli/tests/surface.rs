@@ -5,8 +5,8 @@ mod common;
 
 use common::{World, sample};
 
-const COMMANDS: [&str; 10] =
-    ["send", "get", "create", "inspect", "verify", "ls", "clean", "demo", "completions", "man"];
+const COMMANDS: [&str; 11] =
+    ["send", "get", "create", "inspect", "verify", "ls", "clean", "demo", "replay", "completions", "man"];
 
 #[test]
 fn the_help_of_each_command_has_an_example() {

@@ -139,7 +139,7 @@ pub enum Command {
         /// A paused share.
         share: ShareId,
     },
-    /// Dials at once whoever is waited for, and goes on after a storage error.
+    /// Dials at once whoever is waited for.
     Retry {
         /// A fetched share.
         share: ShareId,

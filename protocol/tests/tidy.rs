@@ -1,5 +1,7 @@
 //! The house rules that a compiler does not know.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -2,6 +2,7 @@
 //!
 //! `cargo bench -p truecopy-mio [-- GIB]`. Storage is memory that is read, hashed and overwritten: sockets, TLS, hash
 //! and the loop remain.
+#![allow(clippy::expect_used, reason = "a benchmark that cannot run ends")]
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use truecopy_protocol::job::{
     Checkpoint, Commit, Land, Open, Opened, Outcome, Read, Rehash, StorageError, Trust,
 };
 use truecopy_protocol::output::Event;
-use truecopy_protocol::{AccessSecret, Hash, ShareId};
+use truecopy_protocol::{AccessSecret, Hash, NodeId, ShareId};
 use truecopy_transport::keys::KeyPair;
 use truecopy_transport::store::Storage;
 
@@ -84,7 +85,7 @@ fn share(total: u64) -> (Arc<Manifest>, Arc<Bytes>) {
     (Arc::new(builder.finish(chunk).expect("a manifest")), Arc::new(Bytes(bytes)))
 }
 
-fn start() -> (Handle, Events, ReactorKey) {
+fn start() -> (Handle, Events, NodeId) {
     let key = KeyPair::generate().expect("randomness");
     let id = key.node_id();
     let mut config = ReactorConfig::new(key, [0; 32]);
@@ -93,8 +94,6 @@ fn start() -> (Handle, Events, ReactorKey) {
     reactor.spawn().expect("a thread");
     (handle, events, id)
 }
-
-type ReactorKey = truecopy_protocol::NodeId;
 
 fn until(events: &Events, mut wanted: impl FnMut(&Event) -> bool) {
     loop {

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use truecopy_protocol::{Config, ConnId};
 use truecopy_transport::keys::KeyPair;
+use truecopy_transport::record::{RecordedStream, Recording, Tap};
 use truecopy_transport::stream::Stream;
 
-use crate::door::Tap;
 use crate::listen::Listen;
 use crate::workers::workers_for_machine;
 
@@ -22,14 +22,14 @@ pub struct ReactorConfig {
     /// The keys of this node, not empty. The first one is proven on every connection; receipts are signed by whichever
     /// was proven.
     pub keys: Vec<KeyPair>,
-    /// Where to listen; nowhere if empty.
+    /// Where to listen; nowhere if empty. Whoever comes before the first command waits for it.
     pub listen: Vec<Listen>,
     /// Threads that read, hash and write; one more does what takes long.
     pub workers: NonZeroUsize,
     /// Limits of the sockets.
     pub limits: Limits,
     /// Sees everything at the core's door.
-    pub tap: Option<Box<dyn Tap>>,
+    pub tap: Option<Box<dyn Tap + Send>>,
     /// Stands between every socket and its pump.
     pub wrap: Option<Box<dyn Wrap>>,
 }
@@ -47,6 +47,13 @@ impl ReactorConfig {
             tap: None,
             wrap: None,
         }
+    }
+
+    /// Records the run of the node and the calls of its streams. The recording must have begun with this
+    /// configuration, this seed and [`Reactor::START`](crate::Reactor::START).
+    pub fn record(&mut self, recording: &Recording) {
+        self.tap = Some(Box::new(recording.recorder()));
+        self.wrap = Some(Box::new(recording.clone()));
     }
 }
 
@@ -89,6 +96,12 @@ impl Default for Limits {
 pub trait Wrap: Send {
     /// Wraps the stream of a new connection.
     fn wrap(&mut self, conn: ConnId, stream: Box<dyn Stream + Send>, nudge: Nudge) -> Box<dyn Stream + Send>;
+}
+
+impl Wrap for Recording {
+    fn wrap(&mut self, conn: ConnId, stream: Box<dyn Stream + Send>, _: Nudge) -> Box<dyn Stream + Send> {
+        Box::new(RecordedStream::new(stream, conn, Some(self.clone())))
+    }
 }
 
 /// Says that a wrapped stream may be asked again. Needed by whoever answers `WouldBlock` where the socket would not:

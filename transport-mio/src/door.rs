@@ -6,20 +6,13 @@ use std::time::Duration;
 use truecopy_protocol::Candidate;
 use truecopy_protocol::input::Input;
 use truecopy_protocol::output::{Event, Goodbye, Output};
-use truecopy_protocol::{ConnId, Node, NodeId, Now};
+use truecopy_protocol::{ConnId, Node, NodeId};
 use truecopy_transport::pump::{Flow, Source};
+use truecopy_transport::record::Tap;
 
 use crate::clock::Clock;
 use crate::events::EventSender;
 use crate::workers::Workers;
-
-/// Sees a run at the core's door, for recordings.
-pub trait Tap: Send {
-    /// The node is about to handle this.
-    fn input(&mut self, now: Now, input: &Input<'_>);
-    /// The node answered with this.
-    fn output(&mut self, output: &Output);
-}
 
 /// What the core wants of the sockets.
 #[derive(Debug)]
@@ -34,7 +27,7 @@ pub(crate) enum Wish {
 pub(crate) struct Door {
     node: Node,
     pub(crate) clock: Clock,
-    tap: Option<Box<dyn Tap>>,
+    tap: Option<Box<dyn Tap + Send>>,
     pub(crate) workers: Workers,
     pub(crate) events: EventSender,
     wishes: VecDeque<Wish>,
@@ -45,7 +38,7 @@ impl Door {
     pub(crate) fn new(
         node: Node,
         clock: Clock,
-        tap: Option<Box<dyn Tap>>,
+        tap: Option<Box<dyn Tap + Send>>,
         workers: Workers,
         events: EventSender,
     ) -> Self {
@@ -56,7 +49,7 @@ impl Door {
     pub(crate) fn feed(&mut self, input: Input<'_>) {
         let now = self.clock.now();
         if let Some(tap) = &mut self.tap {
-            tap.input(now, &input);
+            tap.input(now, &input, &self.node);
         }
         self.node.handle(now, input);
         while let Some(output) = self.node.poll() {
@@ -64,6 +57,14 @@ impl Door {
                 tap.output(&output);
             }
             self.obey(output);
+        }
+    }
+
+    /// Nothing enters any more: jobs that have begun are finished, and the tap hears of the end.
+    pub(crate) fn shut(&mut self) {
+        self.workers.finish();
+        if let Some(tap) = &mut self.tap {
+            tap.end();
         }
     }
 

@@ -21,7 +21,6 @@ mod tcp;
 mod workers;
 
 pub use config::{Limits, Nudge, ReactorConfig, Wrap};
-pub use door::Tap;
 pub use events::Events;
 pub use handle::{Handle, Stopped};
 pub use listen::Listen;

@@ -41,6 +41,8 @@ enum Side {
     /// It has said that it would block; the poll will say when it does no more.
     Blocked,
     Ready,
+    /// It has failed for ever.
+    Broken,
 }
 
 /// Whether a connection stands in the queue of those that have a turn.
@@ -124,7 +126,9 @@ impl Link {
     }
 
     pub(crate) fn writable(&mut self) {
-        self.write = Side::Ready;
+        if self.write == Side::Blocked {
+            self.write = Side::Ready;
+        }
     }
 
     /// Moves bytes both ways.
@@ -134,6 +138,11 @@ impl Link {
         let sent = self.transmit(door);
         if self.pump.is_ended() {
             self.lost(door, LinkLoss::Closed);
+            return After::Over;
+        }
+        if self.write == Side::Broken && self.read == Side::Blocked {
+            // What the peer said last has been read.
+            self.lost(door, LinkLoss::Cut);
             return After::Over;
         }
         if self.stream.written > before {
@@ -182,7 +191,7 @@ impl Link {
     }
 
     fn transmit(&mut self, door: &mut Door) -> After {
-        if self.write == Side::Blocked {
+        if self.write != Side::Ready {
             return After::Rest;
         }
         let mut source = Sendable { door, conn: self.conn };
@@ -195,7 +204,9 @@ impl Link {
             WriteState::Idle | WriteState::Ended => After::Rest,
             WriteState::Broken(kind) => {
                 tracing::debug!(conn = self.conn.0, ?kind, "a connection takes no more bytes");
-                // What the peer said last is still read; but not for long.
+                self.write = Side::Broken;
+                // What the peer said last is still read: now, or if the core has paused it, soon.
+                self.read = Side::Ready;
                 let limit = door.clock.now() + LINGER;
                 self.deadline = Some(self.deadline.map_or(limit, |at| at.min(limit)));
                 After::Again

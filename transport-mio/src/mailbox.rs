@@ -116,3 +116,6 @@ pub(crate) enum Sleep {
     Sound,
     Not,
 }
+
+#[cfg(test)]
+mod tests;

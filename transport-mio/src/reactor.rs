@@ -51,6 +51,9 @@ enum Going {
 }
 
 impl Reactor {
+    /// The time at which the node of every reactor begins.
+    pub const START: Now = Now::ZERO;
+
     /// A reactor that listens already, and the program's ends of it.
     ///
     /// # Errors
@@ -63,7 +66,7 @@ impl Reactor {
         let poll = Poll::new()?;
         let mailbox = Arc::new(Mailbox::new(poll.registry(), BELL)?);
         let clock = Clock::start();
-        let node = Node::new(config, seed, clock.now());
+        let node = Node::new(config, seed, Self::START);
         let stores = Registry::default();
         let (sender, events) = events::queue();
         let desk = Arc::clone(&mailbox);
@@ -111,6 +114,7 @@ impl Reactor {
                 self.net.happened(happening, &mut self.door);
             }
             if self.read_mail() == Going::Stop {
+                self.door.shut();
                 return Ok(());
             }
             self.net.grant(&mut self.door);
@@ -155,7 +159,10 @@ impl Reactor {
         for letter in self.mailbox.take() {
             match letter {
                 Letter::Done(done) => self.door.feed(Input::Done(done)),
-                Letter::Command(command) => self.door.feed(Input::Command(*command)),
+                Letter::Command(command) => {
+                    self.door.feed(Input::Command(*command));
+                    self.net.receive_strangers();
+                }
                 Letter::Resolved(resolved) => self.net.resolved(resolved, &mut self.door),
                 Letter::Nudge(token) => self.net.nudged(token),
                 Letter::Listen(listen, answer) => {

@@ -16,3 +16,17 @@ pub trait Stream {
     /// Ends our direction, so that the peer reads 0 after what was written.
     fn shutdown_write(&mut self) -> io::Result<()>;
 }
+
+impl<S: Stream + ?Sized> Stream for Box<S> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        (**self).read(buf)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        (**self).write(bytes)
+    }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        (**self).shutdown_write()
+    }
+}

@@ -114,7 +114,8 @@ fn compare(context: &Context, source: &Path, target: &Path) -> Result<(u64, u64)
 fn truecopy(stage: &Path) -> Command {
     let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("truecopy"));
     let mut command = Command::new(program);
-    command.env("TRUECOPY_HOME", stage.join("home"));
+    // One recording cannot be of two processes.
+    command.env("TRUECOPY_HOME", stage.join("home")).env_remove("TRUECOPY_RECORD");
     command
 }
 

@@ -23,6 +23,7 @@ use crate::escape::Shown;
 use crate::exit::{Error, Exit, Result};
 use crate::net::{Net, Setup, patience};
 use crate::output::{Event, Link, Moved, Placed, Reporter};
+use crate::record::{self, Run};
 use crate::run::Context;
 use crate::{sums, words};
 
@@ -39,20 +40,22 @@ const LEAVING: Duration = Duration::from_secs(2);
 
 /// Runs the command.
 pub fn run(args: &GetArgs, context: &Context) -> Result<Exit> {
+    record::check(args.record.as_deref())?;
     let wanted = Wanted::read(args)?;
     let place = offer::destination(&args.dir)?;
     let key = KeyPair::generate()
         .map_err(|_| Error::new(Exit::Unexpected, "the system gives no random numbers"))?;
     let controls = Controls::new()?;
-    let net =
-        Net::start(Setup { key, config: patience(args.timeout), listen: Vec::new() }).map_err(|error| {
-            Error::new(Exit::Unexpected, format!("the network cannot be used: {}", Shown::io(&error)))
-        })?;
+    let run = Run::begin(patience(args.timeout), args.record.as_deref(), &context.reporter)?;
+    let net = Net::start(Setup { key, run: run.clone(), listen: Vec::new() }).map_err(|error| {
+        Error::new(Exit::Unexpected, format!("the network cannot be used: {}", Shown::io(&error)))
+    })?;
     let mut getting = Getting {
         args,
         reporter: &context.reporter,
         controls,
         net,
+        run,
         place,
         content: wanted.content,
         manifest: None,
@@ -80,6 +83,7 @@ struct Getting<'a> {
     reporter: &'a Reporter,
     controls: Controls,
     net: Net,
+    run: Run,
     place: PathBuf,
     content: ContentId,
     manifest: Option<Arc<Manifest>>,
@@ -200,7 +204,7 @@ impl Getting<'_> {
         self.manifest = Some(Arc::clone(&manifest));
         let controls = &self.controls;
         let asking = offer::Asking { reporter: self.reporter, stop: &|| controls.end() };
-        let answer = offer::answer(self.args, &asking, &self.place, &manifest);
+        let answer = offer::answer(self.args, &asking, &self.run, &self.place, &manifest);
         let (answer, reason) = match answer {
             Ok(Answer::Accept(accepted)) => {
                 let selection = accepted.selection.clone();

@@ -21,6 +21,7 @@ use crate::escape::Shown;
 use crate::exit::{Error, Exit, Result};
 use crate::net::{Net, Setup, patience};
 use crate::output::{Event, Listed, Reporter, Stage};
+use crate::record::Run;
 use crate::run::Context;
 use crate::words;
 
@@ -85,9 +86,10 @@ fn fetch(args: &InspectArgs, context: &Context, ticket: Ticket) -> Result<Arc<Ma
     let key = KeyPair::generate()
         .map_err(|_| Error::new(Exit::Unexpected, "the system gives no random numbers"))?;
     let config = patience(Some(args.timeout.unwrap_or(Pause(PATIENCE))));
-    let net = Net::start(Setup { key, config, listen: Vec::new() }).map_err(|error| {
-        Error::new(Exit::Unexpected, format!("the network cannot be used: {}", Shown::io(&error)))
-    })?;
+    let net =
+        Net::start(Setup { key, run: Run::unrecorded(config)?, listen: Vec::new() }).map_err(|error| {
+            Error::new(Exit::Unexpected, format!("the network cannot be used: {}", Shown::io(&error)))
+        })?;
     let command =
         |command| net.handle.command(command).map_err(|stopped| Error::new(Exit::Unexpected, stopped));
     command(Command::Fetch(Fetch { share: SHARE, content, secret, peers, manifest: None, layers: None }))?;

@@ -8,6 +8,7 @@ pub mod inspect;
 pub mod leftovers;
 pub mod man;
 pub mod reading;
+pub mod replay;
 pub mod send;
 pub mod source;
 pub mod verify;

@@ -9,7 +9,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use truecopy_mio::disk::RealDisk;
 use truecopy_mio::prepare::{Known, Monitor, Prepared, Sources};
 use truecopy_protocol::content::manifest::Manifest;
 use truecopy_protocol::content::metadata::Metadata;
@@ -31,6 +30,7 @@ use crate::escape::Shown;
 use crate::exit::{Error, Exit, Result};
 use crate::net::{Net, Setup, patience};
 use crate::output::{Event, Stage};
+use crate::record::{self, Disk, Run};
 use crate::run::Context;
 use crate::shares::{Remembered, Shares};
 
@@ -43,6 +43,7 @@ const ENDING: Duration = Duration::from_secs(5);
 
 /// Runs the command.
 pub fn run(args: &SendArgs, context: &Context) -> Result<Exit> {
+    record::check(args.record.as_deref())?;
     let mut controls = Controls::new()?;
     let shares = Shares::new(context.home()?);
     let warn = |text: &str| context.reporter.tell(&Event::Warning { text });
@@ -132,6 +133,7 @@ fn prepare(
 /// A node that receivers can reach, and the name of what it has for them.
 struct Open {
     net: Net,
+    run: Run,
     node: NodeId,
     secret: AccessSecret,
     content: ContentId,
@@ -147,7 +149,8 @@ impl Open {
         let secret = if args.metadata.is_some() { AccessSecret::PUBLIC } else { remembered.secret };
         let key = KeyPair::from_seed(Zeroizing::new(remembered.key_seed));
         let node = key.node_id();
-        let open = Self { net: listen(args, key, remembered)?, node, secret, content };
+        let run = Run::begin(patience(args.timeout), args.record.as_deref(), &context.reporter)?;
+        let open = Self { net: listen(args, key, &run, remembered)?, run, node, secret, content };
         if args.metadata.is_some() {
             open.tell(context);
         }
@@ -177,7 +180,7 @@ impl Open {
     /// Serves what was prepared.
     fn share(&self, prepared: Prepared) -> Result<Arc<Manifest>> {
         let Prepared { manifest, layers, sources, .. } = prepared;
-        self.net.handle.register(SHARE, Arc::new(Share::Serving(serve(&manifest, &sources)?)));
+        self.net.handle.register(SHARE, Arc::new(Share::Serving(serve(&manifest, &sources, &self.run)?)));
         let layers = Arc::new(layers);
         let offered = Offered { share: SHARE, secret: self.secret, manifest: Arc::clone(&manifest), layers };
         self.command(Command::Share(offered))?;
@@ -193,11 +196,10 @@ impl Open {
 }
 
 /// Listens where the user said; else everywhere, on the port of the last time if it is free.
-fn listen(args: &SendArgs, key: KeyPair, remembered: &mut Remembered) -> Result<Net> {
+fn listen(args: &SendArgs, key: KeyPair, run: &Run, remembered: &mut Remembered) -> Result<Net> {
     let seed = Zeroizing::new(remembered.key_seed);
-    let start = |key: KeyPair, listen: Vec<truecopy_mio::Listen>| {
-        Net::start(Setup { key, config: patience(args.timeout), listen })
-    };
+    let start =
+        |key: KeyPair, listen: Vec<truecopy_mio::Listen>| Net::start(Setup { key, run: run.clone(), listen });
     let failed = |error: std::io::Error| {
         Error::new(Exit::LocalIo, format!("cannot listen: {}", Shown::io(&error)))
             .hint("choose another address or port: --listen ADDR:PORT")
@@ -221,7 +223,7 @@ const fn listen_at(listen: Listen) -> truecopy_mio::Listen {
 }
 
 /// The files where they lie, each folder that holds some opened once.
-fn serve(manifest: &Arc<Manifest>, sources: &Sources) -> Result<Source<RealDisk>> {
+fn serve(manifest: &Arc<Manifest>, sources: &Sources, run: &Run) -> Result<Source<Disk>> {
     let (mut roots, mut known, mut tops) = (Vec::new(), BTreeMap::<PathBuf, u16>::new(), Vec::new());
     for top in sources.tops() {
         let folder = top.folder().to_owned();
@@ -230,7 +232,8 @@ fn serve(manifest: &Arc<Manifest>, sources: &Sources) -> Result<Source<RealDisk>
         let root = match known.entry(folder) {
             Entry::Occupied(root) => *root.get(),
             Entry::Vacant(vacant) => {
-                let disk = RealDisk::open_root(vacant.key())
+                let disk = run
+                    .open_folder(vacant.key())
                     .map_err(|error| Error::local("open the folder", vacant.key(), &error))?;
                 roots.push(disk);
                 *vacant.insert(next)

@@ -137,6 +137,8 @@ pub enum Event<'a> {
     Removed(HalfDone<'a>),
     /// The standard SHA-256 of a file.
     Digest(DigestOf<'a>),
+    /// A recording was run again.
+    Replayed(Replayed<'a>),
     /// What the program does now, or what the user can do, in words of this program.
     Note {
         /// What.
@@ -147,6 +149,51 @@ pub enum Event<'a> {
         /// What.
         text: &'a str,
     },
+}
+
+/// What came of running a recording again. Texts are descriptions that may hold names from anywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replayed<'a> {
+    /// The version of the program that recorded.
+    pub program: &'a str,
+    /// Inputs that were given again.
+    pub inputs: u64,
+    /// From the start to the last of them, in milliseconds.
+    pub lasted: u64,
+    /// Recorded calls of streams.
+    pub streams: u64,
+    /// Recorded calls of disks.
+    pub disks: u64,
+    /// How the recording ends; none if that was not reached.
+    pub end: Option<RecordingEnd>,
+    /// Where it first went another way; none if it did not.
+    pub unlike: Option<Unlike<'a>>,
+}
+
+/// How a recording ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordingEnd {
+    /// In good order.
+    Finished,
+    /// The program was killed, or is still running.
+    CutOff,
+    /// The rest is not readable.
+    Damaged,
+}
+
+/// Where a run first went another way than the recorded one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unlike<'a> {
+    /// The number of the input, from 0.
+    pub input: u64,
+    /// Its time since the start, in milliseconds.
+    pub at: u64,
+    /// The input.
+    pub what: &'a str,
+    /// What was done then.
+    pub recorded: &'a str,
+    /// What is done now.
+    pub replayed: &'a str,
 }
 
 /// Found and hashed so far.

@@ -6,7 +6,7 @@ use truecopy_mio::prepare::WhyDropped;
 
 use super::event::{
     Conflict, Contents, Difference, Event, Gone, HalfDone, Holding, Link, Listed, Moved, Placed, Reading,
-    Sent, Stage, Waiting,
+    RecordingEnd, Replayed, Sent, Stage, Unlike, Waiting,
 };
 use super::rate::Rate;
 use crate::escape::Shown;
@@ -95,6 +95,7 @@ pub(super) fn sentence(event: &Event<'_>) -> Option<String> {
         | Event::TicketNames { .. }
         | Event::HalfDone(_)
         | Event::Differs { .. }
+        | Event::Replayed(_)
         | Event::Digest(_) => return None,
     })
 }
@@ -121,6 +122,7 @@ pub(super) fn product_shown(event: &Event<'_>) -> Option<Vec<u8>> {
             text
         }
         Event::HalfDone(it) => format!("{}\n", half_done(it)),
+        Event::Replayed(it) => replayed(it),
         Event::Differs { path, how } => format!("{}: {}\n", Shown::name(path), difference(how)),
         Event::Digest(digest) => format!("{}  {}\n", digest.sha256, Shown::name(digest.path)),
         _ => return None,
@@ -326,6 +328,33 @@ fn half_done(it: &HalfDone<'_>) -> String {
         Holding::Held { process: None } => text.push_str(", in use"),
     }
     format!("{text}  ({})", Shown::name(it.folder))
+}
+
+fn replayed(it: &Replayed<'_>) -> String {
+    let seconds = |millis: u64| format!("{}.{:03} s", millis / 1000, millis % 1000);
+    let mut text = match it.unlike {
+        None => format!("same: {} over {}\n", count(it.inputs, "input"), seconds(it.lasted)),
+        Some(Unlike { input, at, what, recorded, replayed }) => format!(
+            "different: at input {input}, after {}\n  input:    {}\n  recorded: {}\n  replayed: {}\n",
+            seconds(at),
+            shown(what),
+            shown(recorded),
+            shown(replayed)
+        ),
+    };
+    match it.end {
+        None | Some(RecordingEnd::Finished) => {}
+        Some(RecordingEnd::CutOff) => text.push_str("the recording is cut off there\n"),
+        Some(RecordingEnd::Damaged) => text.push_str("the recording is damaged from there on\n"),
+    }
+    let calls = (count(it.streams, "stream call"), count(it.disks, "disk call"));
+    text.push_str(&format!(
+        "beside it: {}, {}; recorded by version {}\n",
+        calls.0,
+        calls.1,
+        shown(it.program)
+    ));
+    text
 }
 
 fn fraction(done: u64, total: u64) -> String {

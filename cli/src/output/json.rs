@@ -8,8 +8,8 @@ use truecopy_mio::prepare::WhyDropped;
 use truecopy_protocol::hex;
 
 use super::event::{
-    Conflict, Contents, Difference, Event, Gone, HalfDone, Holding, Link, Listed, Moved, Placed, Stage,
-    Waiting,
+    Conflict, Contents, Difference, Event, Gone, HalfDone, Holding, Link, Listed, Moved, Placed,
+    RecordingEnd, Replayed, Stage, Waiting,
 };
 use crate::escape::json_string;
 use crate::exit::{Error, Retry};
@@ -181,6 +181,7 @@ pub(super) fn line(now: Duration, event: &Event<'_>) -> String {
             .text("content", content),
         Event::HalfDone(it) => half_done(start("half-done"), it),
         Event::Removed(it) => half_done(start("removed"), it),
+        Event::Replayed(it) => replayed(start("replayed"), it),
         Event::Digest(digest) => start("digest").name("path", digest.path).text("sha256", digest.sha256),
         Event::Note { text } => start("note").text("text", text),
         Event::Warning { text } => start("warning").text("text", text),
@@ -264,6 +265,32 @@ fn half_done(object: Object, it: &HalfDone<'_>) -> Object {
         Holding::Held { process: Some(process) } => {
             object.truth("in_use", true).number("process", u64::from(process))
         }
+    }
+}
+
+fn replayed(object: Object, it: &Replayed<'_>) -> Object {
+    let end = match it.end {
+        None => "not-reached",
+        Some(RecordingEnd::Finished) => "finished",
+        Some(RecordingEnd::CutOff) => "cut-off",
+        Some(RecordingEnd::Damaged) => "damaged",
+    };
+    let object = object
+        .truth("same", it.unlike.is_none())
+        .number("inputs", it.inputs)
+        .number("ms", it.lasted)
+        .number("streams", it.streams)
+        .number("disks", it.disks)
+        .text("end", end)
+        .text("program", it.program);
+    match &it.unlike {
+        None => object,
+        Some(unlike) => object
+            .number("input", unlike.input)
+            .number("at_ms", unlike.at)
+            .text("what", unlike.what)
+            .text("recorded", unlike.recorded)
+            .text("replayed", unlike.replayed),
     }
 }
 

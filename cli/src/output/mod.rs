@@ -19,7 +19,7 @@ use crate::exit::Error;
 
 pub use event::{
     Conflict, Contents, Difference, DigestOf, Event, Gone, HalfDone, Holding, Link, Listed, Moved, Placed,
-    Reading, Sent, Stage, Waiting,
+    Reading, RecordingEnd, Replayed, Sent, Stage, Unlike, Waiting,
 };
 pub use human::{amount, count, difference};
 pub use json::Object;
@@ -146,6 +146,11 @@ impl Reporter {
         }
         line.push('\n');
         self.say(Some(line));
+    }
+
+    /// Whether a structured log is wanted at all.
+    pub fn has_log(&self) -> bool {
+        self.log != Log::Off || self.level > Level::Warn
     }
 
     /// Asks a question on the terminal and reads one line; looks meanwhile whether to `stop`.

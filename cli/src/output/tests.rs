@@ -16,6 +16,16 @@ const HALF_DONE: HalfDone<'_> = HalfDone {
     held: Holding::Held { process: Some(7) },
 };
 
+const REPLAYED: Replayed<'_> = Replayed {
+    program: "1.0\x1b[31m",
+    inputs: 9,
+    lasted: 1234,
+    streams: 5,
+    disks: 6,
+    end: None,
+    unlike: Some(Unlike { input: 3, at: 7, what: "x\x1b[31m", recorded: "y\n\u{202e}", replayed: "z\r" }),
+};
+
 fn moved(verified: u64) -> Event<'static> {
     let (name, total) = (&b"photos"[..], 3_328_599_654);
     Event::Moving(Moved { name, verified, received: verified, total, link: Some(LINK), peers: 1 })
@@ -51,6 +61,8 @@ fn all() -> Vec<Event<'static>> {
         Event::Note { text: "a word\nand more" },
         Event::Warning { text: "a word" },
         Event::HalfDone(HALF_DONE),
+        Event::Replayed(REPLAYED),
+        Event::Replayed(Replayed { end: Some(RecordingEnd::CutOff), unlike: None, ..REPLAYED }),
         Event::Removed(HalfDone { name: None, held: Holding::Free, ..HALF_DONE }),
     ];
     let reasons = [

@@ -117,6 +117,12 @@ impl Node {
     fn wind_down(&mut self, share: ShareId, end: End, reason: Reason) {
         let Some(fetch) = self.fetches.get_mut(&share) else { return };
         let ended = matches!(fetch.stage, Stage::Placed | Stage::Ending(..) | Stage::Ended);
+        if let (Stage::Ending(_, told @ End::Told), End::Failed(Failure::Storage(_))) =
+            (&mut fetch.stage, end)
+        {
+            // The last claims could not be kept: that is worth saying.
+            *told = end;
+        }
         if ended {
             // The first cause counts, and what is placed is placed.
             return;

@@ -317,7 +317,7 @@ impl Node {
         if let Some(transfer) = self.running(share) {
             owed.into_iter().for_each(|run| transfer.unask(run));
             ranges.into_iter().for_each(|range| transfer.unask_hashes(range));
-            transfer.unquestion(id);
+            transfer.source_gone(id);
         }
         self.offerer_gone(share, id);
         self.fill(share);

@@ -181,6 +181,7 @@ impl Node {
             (Some(Pending::Verify { share, conn, peer, receipt }), JobResult::Verify(verdict), None) => {
                 let Receipt { outcome, time, .. } = receipt;
                 self.event(Event::Receipt { share, conn, peer, outcome, time, verdict });
+                self.receipt_checked(conn);
             }
             (pending, result, _) => panic!("completion {result:?} does not answer {pending:?}"),
         }

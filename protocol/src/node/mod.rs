@@ -8,8 +8,6 @@ mod jobs;
 mod offer;
 mod peers;
 mod serve;
-#[cfg(test)]
-mod tests;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
@@ -83,6 +81,8 @@ pub struct Node {
     discoveries: BTreeMap<DiscoveryKey, ShareId>,
     jobs: Jobs,
     pool: Pool,
+    /// Peers that are gone while their receipt is being checked: told after it.
+    last_words: BTreeMap<ConnId, Event>,
     /// Uploads that found no free buffer, the first to wait first.
     starving: VecDeque<ConnId>,
     /// Sources that may not be asked before others are done.
@@ -109,6 +109,7 @@ impl Node {
             clock: (now, UnixTime::default()),
             conns: BTreeMap::new(),
             dials: BTreeMap::new(),
+            last_words: BTreeMap::new(),
             serving: BTreeMap::new(),
             unserved: BTreeSet::new(),
             fetches: BTreeMap::new(),

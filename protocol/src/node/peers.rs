@@ -176,7 +176,12 @@ impl Node {
             Purpose::Strange(Some(share)) => self.source_gone(share, id, gone),
             Purpose::Uploads(share, upload) => {
                 self.tell_upload(share, id, &upload);
-                self.event(Event::PeerDown { share, conn: id, peer, why: gone });
+                let down = Event::PeerDown { share, conn: id, peer, why: gone };
+                if upload.is_checking() {
+                    self.last_words.insert(id, down);
+                } else {
+                    self.event(down);
+                }
             }
             Purpose::Downloads(share, download) => {
                 self.event(Event::PeerDown { share, conn: id, peer, why: gone });

@@ -363,6 +363,16 @@ impl Node {
         Ok(())
     }
 
+    /// A receipt is told; if its sender is gone meanwhile, that is told after it.
+    pub(super) fn receipt_checked(&mut self, id: ConnId) {
+        if let Some(upload) = self.upload(id) {
+            upload.receipt_checked();
+        }
+        if let Some(down) = self.last_words.remove(&id) {
+            self.event(down);
+        }
+    }
+
     /// Tells the user how much each receiver has been sent.
     pub(super) fn tell_uploads(&mut self, share: ShareId) {
         let mut events = Vec::new();

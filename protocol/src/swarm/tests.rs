@@ -1,1 +1,350 @@
+use alloc::collections::BTreeSet;
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
 
+use core::time::Duration;
+
+use proptest::collection::vec as many;
+use proptest::prelude::*;
+
+use super::download::{Download, Told};
+use super::hashes::{check, range_at};
+use super::targets::{Next, Targets};
+use super::transfer::{Checked, Sentence, Transfer};
+use super::upload::run_len;
+use crate::config::Config;
+use crate::content::geometry::{ChunkSize, SPAN, Shape};
+use crate::content::layers::Layers;
+use crate::content::manifest::{FileEntry, Manifest, ManifestBuilder, Mtime, OwnedKind};
+use crate::content::name::RelPathBuf;
+use crate::content::selection::Selection;
+use crate::content::tree::{self, RootBuilder};
+use crate::input::{LinkLoss, PeerHint};
+use crate::job::{Claim, Opened, Trust};
+use crate::output::Fault;
+use crate::rng::Rng;
+use crate::wire::{BlockRun, BlocksHead, ChunkRange, HashRange, Hashes};
+use crate::{BlobId, Candidate, ChunkIndex, ConnId, EntryIndex, Hash, Now};
+
+const ONE: ConnId = ConnId(1);
+const TWO: ConnId = ConnId(2);
+
+/// The hash of a span: of its name, for no bytes are needed here.
+fn span_hash(blob: u32, span: u64) -> Hash {
+    tree::leaf(&[&blob.to_le_bytes()[..], &span.to_le_bytes()].concat())
+}
+
+fn share(sizes: &[u64]) -> (Arc<Manifest>, Arc<Layers>) {
+    let chunk = ChunkSize::for_share(sizes.iter().sum());
+    let (mut builder, mut parts) = (ManifestBuilder::new("share"), alloc::collections::BTreeMap::new());
+    for (index, size) in (0..).zip(sizes) {
+        let shape = Shape { size: *size, chunk };
+        let mut roots = RootBuilder::with_chunks(shape);
+        (0..shape.spans()).for_each(|span| roots.push(span_hash(index + 1, span)));
+        let (root, layer) = roots.finish();
+        if layer.len() > 1 {
+            parts.insert(EntryIndex(index), layer);
+        }
+        let root = if *size == 0 { Hash::ZERO } else { root };
+        let mtime = Mtime { seconds: 0, nanos: 0 };
+        let path = RelPathBuf::new(alloc::format!("{index:04}").into_bytes()).unwrap();
+        builder.push(path, OwnedKind::File(FileEntry { size: *size, root, mode: 0o644, mtime }));
+    }
+    let manifest = Arc::new(builder.finish(chunk).unwrap());
+    let layers = Arc::new(Layers::assemble(Arc::clone(&manifest), parts).unwrap());
+    (manifest, layers)
+}
+
+fn nothing() -> Opened {
+    Opened { claims: vec![], trust: Trust::Recheck, settled: vec![] }
+}
+
+fn hash_of(run: BlockRun) -> Hash {
+    span_hash(run.blob, u64::from(run.block / 16))
+}
+
+/// A transfer, and what a model says of it.
+struct Model {
+    layers: Arc<Layers>,
+    transfer: Transfer,
+    asked: Vec<(ConnId, BlockRun)>,
+    landing: Vec<(ConnId, BlockRun)>,
+    ranges: Vec<HashRange>,
+    questioned: Vec<u32>,
+    verified: BTreeSet<u32>,
+    bytes: u64,
+}
+
+impl Model {
+    /// Wants these files. A wide share has a large one more, so that its chunks have two spans.
+    fn new(sizes: &[u64], wide: bool) -> Self {
+        let wanted = (0..sizes.len() as u32).map(EntryIndex).collect();
+        let large = wide.then_some((1 << 31) + 1);
+        let (manifest, layers) = share(&sizes.iter().copied().chain(large).collect::<Vec<_>>());
+        let selection = Selection::Some(wanted);
+        let transfer = Transfer::new(manifest, None, &selection, &nothing());
+        Self {
+            layers,
+            transfer,
+            asked: vec![],
+            landing: vec![],
+            ranges: vec![],
+            questioned: vec![],
+            verified: BTreeSet::new(),
+            bytes: 0,
+        }
+    }
+
+    fn step(&mut self, op: u8, dice: usize) {
+        match op {
+            0 | 1 => {
+                let id = if op == 0 { ONE } else { TWO };
+                if let Some((_, run)) = self.transfer.pick(id, 3, |_| true) {
+                    assert!(
+                        !self.asked.iter().chain(&self.landing).any(|(_, other)| *other == run),
+                        "asked once"
+                    );
+                    self.asked.push((id, run));
+                }
+            }
+            2 if !self.asked.is_empty() => {
+                let (id, run) = self.asked.swap_remove(dice % self.asked.len());
+                assert!(self.transfer.landing(run, id).is_some());
+                self.landing.push((id, run));
+            }
+            3 if !self.asked.is_empty() => {
+                let (_, run) = self.asked.swap_remove(dice % self.asked.len());
+                self.transfer.unask(run);
+            }
+            4 | 5 if !self.landing.is_empty() => {
+                let (_, run) = self.landing.swap_remove(dice % self.landing.len());
+                let hash = if op == 4 { hash_of(run) } else { Hash([op; 32]) };
+                if let Some(Checked::Wrong { place, from }) = self.transfer.landed(run, hash) {
+                    self.judge(place.chunk, &from);
+                }
+            }
+            6 => self.ranges.extend(self.transfer.pick_hashes()),
+            7 if !self.ranges.is_empty() => {
+                let range = self.ranges.swap_remove(dice % self.ranges.len());
+                self.transfer.unask_hashes(range);
+            }
+            8 if !self.ranges.is_empty() => {
+                let range = self.ranges.swap_remove(dice % self.ranges.len());
+                let layer = self.layers.layer(BlobId(range.blob).entry().unwrap()).unwrap();
+                let layer = layer[range.first as usize..].iter().take(512).copied().collect::<Vec<_>>();
+                for (place, from) in self.transfer.proven(range, &layer) {
+                    self.judge(place.chunk, &from);
+                }
+            }
+            9 if !self.questioned.is_empty() => {
+                let chunk = self.questioned.swap_remove(dice % self.questioned.len());
+                self.transfer.again(chunk);
+            }
+            _ => {}
+        }
+        self.check();
+    }
+
+    fn judge(&mut self, chunk: u32, from: &BTreeSet<ConnId>) {
+        if let Sentence::Doubt(id) = self.transfer.judge(chunk, from, |_| true) {
+            assert_eq!(self.transfer.pick_doubt(id).map(|place| place.chunk), Some(chunk));
+            self.questioned.push(chunk);
+        }
+    }
+
+    fn check(&mut self) {
+        for claim in self.transfer.take_claims() {
+            assert!(self.verified.insert(claim.chunk.0), "verified once");
+            assert_eq!(Some(claim.hash), self.layers.chunk_hash(claim.chunk));
+            self.bytes += self.transfer.place(claim.chunk.0).unwrap().bytes();
+        }
+        assert_eq!(self.transfer.progress.verified, self.bytes);
+    }
+
+    /// From now on all goes well: everything is verified in the end.
+    fn finish(&mut self) {
+        for _ in 0..2_000 {
+            if self.transfer.is_complete() {
+                break;
+            }
+            [0, 1, 6, 8, 9, 2, 4].into_iter().for_each(|op| self.step(op, 0));
+        }
+        assert!(self.transfer.is_complete());
+        assert_eq!(self.transfer.progress.verified, self.transfer.progress.wanted);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 100, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_wanted_chunk_is_verified_once_whatever_happens(
+        sizes in many(prop_oneof![0..3_u64, 1..SPAN, SPAN..9 * SPAN], 1..5),
+        wide in prop::bool::weighted(0.3),
+        ops in many((0..10_u8, any::<usize>()), 0..400),
+    ) {
+        let mut model = Model::new(&sizes, wide);
+        ops.into_iter().for_each(|(op, dice)| model.step(op, dice));
+        model.finish();
+    }
+
+    #[test]
+    fn what_a_peer_has_is_a_set(ops in many((any::<bool>(), 0..60_u32, 0..9_u32), 0..80)) {
+        let mut download = Download::new(&Config::default(), Now::ZERO);
+        let mut model = BTreeSet::new();
+        for (adds, first, count) in ops {
+            if adds {
+                download.have(&[ChunkRange { first, count }], 100).unwrap();
+                model.extend(first..first + count);
+            } else {
+                download.lacks(first);
+                model.remove(&first);
+            }
+            (0..100).for_each(|chunk| assert_eq!(download.has(chunk), model.contains(&chunk)));
+        }
+    }
+
+    #[test]
+    fn ranges_of_hashes_prove_themselves(chunks in 2..3000_u64, first in 0..6_u32) {
+        let size = chunks * SPAN - 5;
+        let shape = Shape { size, chunk: ChunkSize::MIN };
+        let mut roots = RootBuilder::with_chunks(shape);
+        (0..shape.spans()).for_each(|span| roots.push(span_hash(1, span)));
+        let (root, layer) = roots.finish();
+        let range = HashRange { blob: 1, first: first * 512 };
+        let Some(at) = range_at(&shape, range.first) else {
+            prop_assert!(u64::from(range.first) >= chunks);
+            return Ok(());
+        };
+        let start = range.first as usize;
+        let hashes = layer[start..start + at.hashes()].to_vec();
+        let right = Hashes { range, hashes, proof: tree::prove(&layer, &at) };
+        prop_assert_eq!(check(&shape, &root, &right), Ok(()));
+        let mut wrong = right.clone();
+        wrong.hashes[0].0[0] ^= 1;
+        prop_assert_eq!(check(&shape, &root, &wrong), Err(Fault::BadProof));
+    }
+}
+
+#[test]
+fn claims_are_rechecked_in_order_and_rot_is_fetched_again() {
+    let (manifest, layers) = share(&[3 * SPAN, 5]);
+    let claim =
+        |chunk| Claim { chunk: ChunkIndex(chunk), hash: layers.chunk_hash(ChunkIndex(chunk)).unwrap() };
+    let opened = Opened { claims: vec![claim(0), claim(2), claim(2), claim(3)], ..nothing() };
+    let mut transfer = Transfer::new(manifest, Some(Arc::clone(&layers)), &Selection::All, &opened);
+    assert_eq!(transfer.progress.to_recheck, 2 * SPAN + 5);
+    let first = transfer.recheck(1).unwrap();
+    assert_eq!((first.chunk, transfer.recheck(1)), (0, None));
+    transfer.rechecked(first, Some(claim(0).hash));
+    let second = transfer.recheck(1).unwrap();
+    transfer.rechecked(second, Some(Hash([1; 32])));
+    let third = transfer.recheck(1).unwrap();
+    transfer.rechecked(third, None);
+    assert!(!transfer.is_rechecking());
+    assert_eq!(transfer.progress.verified, SPAN);
+    let picked = |transfer: &mut Transfer| transfer.pick(ONE, 9, |_| true).map(|(place, _)| place.chunk);
+    let mut missing: Vec<u32> = core::iter::from_fn(|| picked(&mut transfer)).collect();
+    missing.sort_unstable();
+    assert_eq!(missing, [1, 2, 3]);
+}
+
+#[test]
+fn trusted_claims_that_wait_for_proof_ask_for_it() {
+    let (manifest, layers) = share(&[600 * SPAN]);
+    let claims = (0..600).filter(|chunk| *chunk != 5);
+    let claim =
+        |chunk| Claim { chunk: ChunkIndex(chunk), hash: layers.chunk_hash(ChunkIndex(chunk)).unwrap() };
+    let opened = Opened { claims: claims.map(claim).collect(), trust: Trust::Trusted, ..nothing() };
+    let mut transfer = Transfer::new(manifest, None, &Selection::All, &opened);
+    let ranges: Vec<u32> = core::iter::from_fn(|| transfer.pick_hashes()).map(|range| range.first).collect();
+    assert_eq!(ranges, [0, 512]);
+}
+
+#[test]
+fn a_chunk_that_came_wrong_from_two_is_asked_of_one() {
+    let (manifest, layers) = share(&[1 << 30, 1 << 29]);
+    let mut transfer = Transfer::new(manifest, Some(layers), &Selection::All, &nothing());
+    let (_, first) = transfer.pick(ONE, 9, |_| true).unwrap();
+    let (place, second) = transfer.pick(TWO, 9, |_| true).unwrap();
+    transfer.landing(first, ONE);
+    transfer.landing(second, TWO);
+    assert_eq!(transfer.landed(first, hash_of(first)), None);
+    let from = BTreeSet::from([ONE, TWO]);
+    assert_eq!(transfer.landed(second, Hash::ZERO), Some(Checked::Wrong { place, from: from.clone() }));
+    assert_eq!(transfer.judge(place.chunk, &from, |_| true), Sentence::Again);
+    assert_eq!(transfer.pick(TWO, 9, |chunk| chunk == 0).unwrap().1.block, 0);
+    assert_eq!(transfer.pick(ONE, 9, |chunk| chunk == 0), None);
+    transfer.landing(first, TWO);
+    transfer.source_gone(TWO);
+    assert!(transfer.pick(ONE, 9, |chunk| chunk == 0).is_some(), "whoever is left may have the rest");
+}
+
+#[test]
+fn blocks_continue_their_run_and_nothing_else() {
+    let mut download = Download::new(&Config::default(), Now::ZERO);
+    let run = BlockRun { blob: 1, block: 16, count: 16 };
+    let head = |block, len| BlocksHead { blob: 1, block, len };
+    download.ask(run, SPAN as u32, Now::ZERO);
+    assert_eq!(download.begin(head(0, 16384)), Err(Fault::Unasked));
+    assert_eq!(download.begin(head(16, 16384)), Ok(()));
+    assert_eq!(download.advance(16384, Now::ZERO, &Config::default()), None);
+    assert_eq!(download.begin(head(16, 16384)), Err(Fault::Unasked));
+}
+
+#[test]
+fn a_source_is_due_to_say_what_it_has() {
+    let mut download = Download::new(&Config::default(), Now::ZERO);
+    assert!(download.stalled_since().is_some());
+    download.tell(Told::Preparing, Now::ZERO);
+    assert_eq!(download.stalled_since(), None);
+    let later = Now::from_nanos(5);
+    download.tell(Told::Info, later);
+    assert_eq!(download.stalled_since(), Some(later));
+    download.tell(Told::Have, later);
+    download.tell(Told::Info, later);
+    assert_eq!(download.stalled_since(), None);
+}
+
+#[test]
+fn a_run_lies_in_one_span_of_its_blob() {
+    let shape = Shape { size: 20 * 16384 + 1, chunk: ChunkSize::MIN };
+    let len = |block, count| run_len(&shape, BlockRun { blob: 1, block, count });
+    assert_eq!(len(0, 16), Some(SPAN as u32));
+    assert_eq!(len(16, 5), Some(4 * 16384 + 1));
+    assert_eq!(len(20, 1), Some(1));
+    for (block, count) in [(0, 0), (0, 17), (15, 2), (16, 6), (21, 1), (0, u32::MAX), (u32::MAX, 1)] {
+        assert_eq!(len(block, count), None);
+    }
+}
+
+#[test]
+fn addresses_are_tried_one_after_another_and_pauses_grow() {
+    let (config, mut rng) = (Config::default(), Rng::new([1; 32]));
+    let addresses: Vec<Candidate> =
+        ["192.0.2.1:1", "192.0.2.2:1"].iter().map(|a| a.parse().unwrap()).collect();
+    let mut targets = Targets::default();
+    targets.add(PeerHint { key: None, addresses: addresses.clone() }, Now::ZERO);
+    targets.add(PeerHint { key: None, addresses: addresses.clone() }, Now::ZERO);
+    let (mut now, mut conn, mut pauses) = (Now::ZERO, 0, vec![]);
+    for _ in 0..12 {
+        for address in &addresses {
+            let (index, due) = targets.due(now).unwrap();
+            assert_eq!(due.to, *address);
+            targets.dialled(index, ConnId(conn), now, &config);
+            assert_eq!(targets.due(now), None, "the next address waits a little");
+            let next = targets.lost(ConnId(conn), LinkLoss::Refused, now, &mut rng, &config);
+            conn += 1;
+            if let Next::Waiting { until, .. } = next {
+                pauses.push(until.since(now));
+                assert_eq!(targets.wake(), Some(until));
+                now = until;
+            }
+        }
+    }
+    assert_eq!(pauses.len(), 12);
+    assert!(pauses[0] <= config.backoff_min && pauses[3] > config.backoff_min);
+    assert!(pauses.iter().all(|pause| *pause <= config.backoff_max));
+    assert!(pauses[11] >= Duration::from_secs(7));
+}

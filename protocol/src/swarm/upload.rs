@@ -14,6 +14,8 @@ use crate::wire::BlockRun;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Receipted {
     No,
+    /// Its signature is being checked.
+    Checking,
     Yes,
 }
 
@@ -70,11 +72,21 @@ impl Upload {
     pub(crate) fn receipt(&mut self) -> Result<(), Fault> {
         match self.receipted {
             Receipted::No => {
-                self.receipted = Receipted::Yes;
+                self.receipted = Receipted::Checking;
                 Ok(())
             }
-            Receipted::Yes => Err(Fault::OutOfTurn),
+            Receipted::Checking | Receipted::Yes => Err(Fault::OutOfTurn),
         }
+    }
+
+    /// The signature of the receipt is checked.
+    pub(crate) const fn receipt_checked(&mut self) {
+        self.receipted = Receipted::Yes;
+    }
+
+    /// Whether a receipt is being checked: the user hears of it before the peer's going.
+    pub(crate) fn is_checking(&self) -> bool {
+        self.receipted == Receipted::Checking
     }
 
     /// The receiver pauses or goes on. Says whether that is news.

@@ -260,7 +260,11 @@ fn answers_without_questions_are_faults() {
         Message::Reject(Reject { run: BlockRun { blob: 1, block: 7, count: 1 }, why: RejectWhy::Absent });
     let intact = Message::Intact(Corrupt { blob: 1, chunk: 0 });
     for message in [hashes, reject, intact] {
-        assert_eq!(sender_says(&content, &[message.clone()]), misbehaved(Fault::Unasked), "{message:?}");
+        assert_eq!(
+            sender_says(&content, std::slice::from_ref(&message)),
+            misbehaved(Fault::Unasked),
+            "{message:?}"
+        );
     }
 }
 

@@ -1,5 +1,7 @@
 //! Two and more nodes in one loop: whole transfers, in every kind of weather.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 mod content;
 mod hostile;
 mod raw;

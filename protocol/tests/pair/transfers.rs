@@ -27,6 +27,9 @@ fn move_all(content: &Content, seed: u64) -> u64 {
     assert!(world.has(sender, genuine), "seed {seed}: the sender has a receipt");
     let clean = |event: &Event| matches!(event, Event::PeerDown { why: PeerGone::Said(Reason::Done), .. });
     assert!(world.has(sender, clean), "seed {seed}: a clean goodbye");
+    let events = &world.hosts[sender].events;
+    let (told, down) = (events.iter().position(genuine), events.iter().position(clean));
+    assert!(told < down, "seed {seed}: the receipt is told before its sender's going");
     assert_eq!(world.hosts[sender].store.statements, world.hosts[receiver].store.statements);
     assert_eq!(world.hosts[sender].node.memory(), 0);
     world.digest

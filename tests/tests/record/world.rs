@@ -163,7 +163,7 @@ impl World {
         }
         let announce = Command::Announce { share: SHARE, content: manifest.content_id(), secret: SECRET };
         let share = Share { share: SHARE, secret: SECRET, manifest: Arc::clone(&manifest), layers };
-        let address: Candidate = "sender:1".parse().expect("an address");
+        let address = Candidate::from(std::net::SocketAddr::from(([192, 0, 2, 1], 1)));
         let peers = vec![PeerHint { key: Some(hosts[0].id), addresses: vec![address] }];
         let fetch = Fetch {
             share: SHARE,

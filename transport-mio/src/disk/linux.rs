@@ -86,7 +86,7 @@ impl Disk for RealDisk {
     }
 
     fn allocate(&self, file: &RealFile, len: u64) -> io::Result<()> {
-        if len > 0 {
+        if len > 0 && !is_memory(file)? {
             match rustix::fs::fallocate(&file.0, FallocateFlags::empty(), 0, len) {
                 // The file system reserves nothing; the length is set below.
                 Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {}
@@ -238,6 +238,15 @@ fn rename_in_two_steps(
         rustix::fs::unlinkat(old, was, AtFlags::empty())?;
     }
     Ok(())
+}
+
+/// Whether a file lies in memory: there reserving touches every page, which the bytes will do again.
+fn is_memory(file: &RealFile) -> io::Result<bool> {
+    const TMPFS: u32 = 0x0102_1994;
+    const RAMFS: u32 = 0x8584_58f6;
+    // The field's type differs between architectures; the magic numbers have 32 bits.
+    let kind = rustix::fs::fstatfs(&file.0)?.f_type as u32;
+    Ok(matches!(kind, TMPFS | RAMFS))
 }
 
 fn irregular() -> io::Error {

@@ -8,7 +8,7 @@ use truecopy_protocol::ConnId;
 use truecopy_protocol::content::identity::Role;
 use truecopy_protocol::input::LinkLoss;
 
-use super::{Adopted, Net};
+use super::{Adopted, Net, Reception};
 use crate::door::Door;
 use crate::link::Phase;
 use crate::listen::{self, AcceptError, EXHAUSTED_PAUSE, source};
@@ -19,10 +19,14 @@ const ACCEPTS: usize = 32;
 
 impl Net {
     pub(super) fn is_knocked_at(&self) -> bool {
-        self.listeners.iter().any(|listener| listener.state == listen::Door::Knocking)
+        self.reception == Reception::Open
+            && self.listeners.iter().any(|listener| listener.state == listen::Door::Knocking)
     }
 
     pub(super) fn accept_all(&mut self, door: &mut Door) {
+        if self.reception == Reception::Closed {
+            return;
+        }
         for number in 0..self.listeners.len() {
             for _ in 0..ACCEPTS {
                 if self.listeners[number].state != listen::Door::Knocking {

@@ -42,6 +42,7 @@ pub(crate) struct Net {
     next_token: usize,
     next_conn: u64,
     listeners: Vec<Listener>,
+    reception: Reception,
     links: BTreeMap<Token, Link>,
     dials: BTreeMap<Token, Dial>,
     /// The socket of each connection.
@@ -61,6 +62,7 @@ impl Net {
             setup,
             next_conn: 0,
             listeners: Vec::new(),
+            reception: Reception::Closed,
             links: BTreeMap::new(),
             dials: BTreeMap::new(),
             tokens: BTreeMap::new(),
@@ -88,6 +90,11 @@ impl Net {
         }
         tracing::info!(?addresses, "listening");
         Ok(addresses)
+    }
+
+    /// The core has its first command: it knows what to tell strangers.
+    pub(crate) fn receive_strangers(&mut self) {
+        self.reception = Reception::Open;
     }
 
     /// The poll says that something happened with a socket.
@@ -260,6 +267,14 @@ impl Net {
             .get(&token)
             .is_some_and(|link| link.role == Role::Responder && link.phase == Phase::Handshaking)
     }
+}
+
+/// Whether strangers are let in. Until the first command they wait in the kernel's queue: a receiver that comes back to
+/// a sender that has just been started again must not hear that its share is unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reception {
+    Closed,
+    Open,
 }
 
 /// What a connection is made of.

@@ -26,7 +26,7 @@ pub struct FileDigest {
     pub digest: io::Result<Hash>,
 }
 
-/// Reads the files of a manifest from where they lie (as for [`check`](super::check)) on all cores; in order of the manifest.
+/// Reads the files of a manifest from where they lie (as for [`check`](super::check())) on all cores; in order of the manifest.
 ///
 /// # Errors
 /// [`PrepareError`] if `path` itself cannot be read, or when cancelled.

@@ -9,7 +9,7 @@ use std::{io, num::NonZeroUsize};
 
 use truecopy_protocol::job::{Done, Durability, Job, Signature};
 use truecopy_transport::keys::{KeyPair, verify};
-use truecopy_transport::store::Registry;
+use truecopy_transport::store::{Ran, Registry};
 
 use self::lane::Lane;
 
@@ -75,14 +75,8 @@ impl Workers {
         lane.add(job);
     }
 
-    pub(crate) fn stores(&self) -> &Registry {
-        &self.stores
-    }
-}
-
-impl Drop for Workers {
     /// What has begun is finished, what waits is dropped.
-    fn drop(&mut self) {
+    pub(crate) fn finish(&mut self) {
         self.quick.close();
         self.slow.close();
         for thread in self.threads.drain(..) {
@@ -90,25 +84,33 @@ impl Drop for Workers {
             let _ = thread.join();
         }
     }
+
+    pub(crate) fn stores(&self) -> &Registry {
+        &self.stores
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        self.finish();
+    }
 }
 
 impl Bench {
     fn work(&self, job: Job) -> Done {
         match self.stores.run(job) {
-            Ok(done) => done,
-            Err(Job::Sign(job)) => {
+            Ran::Done(done) => done,
+            Ran::Sign(job) => {
                 let key = self.keys.iter().find(|key| key.node_id() == job.signer);
                 // Only keys of ours were ever proven; a signature of nothing would be refused by the peer.
                 debug_assert!(key.is_some(), "the core signs with a key of this node");
                 let signature = key.map_or(Signature([0; 64]), |key| key.sign(&job.statement));
                 job.done(signature)
             }
-            Err(Job::Verify(job)) => {
+            Ran::Verify(job) => {
                 let verdict = verify(job.signer, &job.statement, &job.signature);
                 job.done(verdict)
             }
-            // The registry does all others itself.
-            Err(other) => unreachable!("{other:?} is storage work"),
         }
     }
 }

@@ -10,15 +10,15 @@ use truecopy_protocol::content::name::RelPathBuf;
 use truecopy_protocol::content::tree::{OneByOne, RootBuilder, subtree};
 use truecopy_protocol::{BlobId, EntryIndex};
 
-pub struct Content {
-    pub manifest: Arc<Manifest>,
-    pub layers: Arc<Layers>,
-    pub files: BTreeMap<BlobId, Vec<u8>>,
+pub(crate) struct Content {
+    pub(crate) manifest: Arc<Manifest>,
+    pub(crate) layers: Arc<Layers>,
+    pub(crate) files: BTreeMap<BlobId, Vec<u8>>,
 }
 
 impl Content {
     /// Files of these sizes.
-    pub fn new(sizes: &[usize]) -> Self {
+    pub(crate) fn new(sizes: &[usize]) -> Self {
         let chunk = ChunkSize::for_share(sizes.iter().map(|size| *size as u64).sum());
         let mut builder = ManifestBuilder::new("share");
         let mut files = BTreeMap::new();
@@ -46,13 +46,13 @@ impl Content {
     }
 
     /// Some MiB in files of every kind.
-    pub fn mixed() -> Self {
+    pub(crate) fn mixed() -> Self {
         let mut sizes = vec![5 << 20, 0, 1, 16 << 10, (256 << 10) + 1, 2_000_000];
         sizes.extend([4096; 200]);
         Self::new(&sizes)
     }
 
-    pub fn len(&self) -> u64 {
+    pub(crate) fn len(&self) -> u64 {
         self.manifest.total_size()
     }
 }

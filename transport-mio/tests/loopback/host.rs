@@ -17,19 +17,19 @@ use truecopy_protocol::job::{
     Checkpoint, Claim, Commit, Land, Open, Opened, Outcome, Read, Rehash, StorageError, Trust,
 };
 use truecopy_protocol::output::Event;
-use truecopy_protocol::{AccessSecret, BlobId, Hash, NodeId, ShareId};
+use truecopy_protocol::{AccessSecret, BlobId, ContentId, Hash, NodeId, ShareId};
 use truecopy_transport::keys::KeyPair;
 use truecopy_transport::store::Storage;
 
 use super::content::Content;
 
-pub const SHARE: ShareId = ShareId(7);
-pub const SECRET: AccessSecret = AccessSecret([9; 32]);
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const SHARE: ShareId = ShareId(7);
+pub(crate) const SECRET: AccessSecret = AccessSecret([9; 32]);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a memory does when bytes land.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Landing {
+pub(crate) enum Landing {
     #[default]
     Works,
     Panics,
@@ -37,16 +37,16 @@ pub enum Landing {
 
 /// Storage in memory that counts.
 #[derive(Debug, Default)]
-pub struct Memory {
-    pub files: Mutex<BTreeMap<BlobId, Vec<u8>>>,
-    pub claims: Mutex<Vec<Claim>>,
-    pub read: AtomicU64,
-    pub landed: AtomicU64,
-    pub landing: Landing,
+pub(crate) struct Memory {
+    pub(crate) files: Mutex<BTreeMap<BlobId, Vec<u8>>>,
+    pub(crate) claims: Mutex<Vec<Claim>>,
+    pub(crate) read: AtomicU64,
+    pub(crate) landed: AtomicU64,
+    pub(crate) landing: Landing,
 }
 
 impl Memory {
-    pub fn of(content: &Content) -> Arc<Self> {
+    pub(crate) fn of(content: &Content) -> Arc<Self> {
         Arc::new(Self { files: Mutex::new(content.files.clone()), ..Self::default() })
     }
 }
@@ -107,33 +107,33 @@ impl Storage for Memory {
 }
 
 /// A running node.
-pub struct Host {
-    pub id: NodeId,
-    pub handle: Handle,
-    pub events: Events,
+pub(crate) struct Host {
+    pub(crate) id: NodeId,
+    pub(crate) handle: Handle,
+    pub(crate) events: Events,
     thread: Option<JoinHandle<std::io::Result<()>>>,
 }
 
 /// A configuration that listens on loopback, on any port.
-pub fn config() -> ReactorConfig {
+pub(crate) fn config() -> ReactorConfig {
     let mut config = ReactorConfig::new(KeyPair::generate().unwrap(), [1; 32]);
     config.listen = vec![Listen::At(SocketAddr::from(([127, 0, 0, 1], 0)))];
     config
 }
 
 impl Host {
-    pub fn start(config: ReactorConfig) -> Self {
+    pub(crate) fn start(config: ReactorConfig) -> Self {
         let id = config.keys[0].node_id();
         let (reactor, handle, events) = Reactor::new(config).unwrap();
         let thread = Some(reactor.spawn().unwrap());
         Self { id, handle, events, thread }
     }
 
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.handle.addresses()[0]
     }
 
-    pub fn serve(&self, content: &Content) -> Arc<Memory> {
+    pub(crate) fn serve(&self, content: &Content) -> Arc<Memory> {
         let memory = Memory::of(content);
         self.handle.register(SHARE, Arc::clone(&memory) as Arc<dyn Storage>);
         let (manifest, layers) = (Arc::clone(&content.manifest), Arc::clone(&content.layers));
@@ -144,15 +144,19 @@ impl Host {
     }
 
     /// Asks for the content at one address; the offer is not accepted yet.
-    pub fn seek(&self, content: &Content, key: Option<NodeId>, address: Candidate) {
+    pub(crate) fn seek(&self, content: &Content, key: Option<NodeId>, address: Candidate) {
+        self.seek_id(content.manifest.content_id(), key, address);
+    }
+
+    /// The same for content of which only the name is known.
+    pub(crate) fn seek_id(&self, content: ContentId, key: Option<NodeId>, address: Candidate) {
         let peers = vec![PeerHint { key, addresses: vec![address] }];
-        let content = content.manifest.content_id();
         let fetch = Fetch { share: SHARE, content, secret: SECRET, peers, manifest: None, layers: None };
         self.handle.command(Command::Fetch(fetch)).unwrap();
     }
 
     /// Waits for the offer and accepts it.
-    pub fn accept(&self, memory: &Arc<Memory>) -> Arc<Manifest> {
+    pub(crate) fn accept(&self, memory: &Arc<Memory>) -> Arc<Manifest> {
         let manifest = self.until(|event| match event {
             Event::Offer { manifest, .. } => Some(Arc::clone(manifest)),
             _ => None,
@@ -162,7 +166,7 @@ impl Host {
         manifest
     }
 
-    pub fn fetch(&self, content: &Content, from: &Self) -> Arc<Memory> {
+    pub(crate) fn fetch(&self, content: &Content, from: &Self) -> Arc<Memory> {
         let memory = Arc::new(Memory::default());
         self.seek(content, Some(from.id), Candidate::Tcp(from.address()));
         self.accept(&memory);
@@ -170,7 +174,7 @@ impl Host {
     }
 
     /// Waits for an event.
-    pub fn until<T>(&self, mut wanted: impl FnMut(&Event) -> Option<T>) -> T {
+    pub(crate) fn until<T>(&self, mut wanted: impl FnMut(&Event) -> Option<T>) -> T {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -181,7 +185,7 @@ impl Host {
         }
     }
 
-    pub fn completed(&self) -> Outcome {
+    pub(crate) fn completed(&self) -> Outcome {
         self.until(|event| match event {
             Event::Completed { outcome, .. } => Some(*outcome),
             Event::Failed { why, .. } => panic!("failed: {why:?}"),
@@ -190,7 +194,7 @@ impl Host {
     }
 
     /// Cuts everything, as if the process had ended.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.end();
     }
 

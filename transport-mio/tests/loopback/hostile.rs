@@ -56,6 +56,7 @@ fn a_handshake_that_never_ends_is_ended() {
     let mut short = config();
     short.limits.handshake_timeout = Duration::from_millis(300);
     let sender = Host::start(short);
+    sender.serve(&Content::new(&[1]));
     let mut silent = TcpStream::connect(sender.address()).unwrap();
     let mut half = TcpStream::connect(sender.address()).unwrap();
     half.write_all(&[22, 3, 1, 2, 0, 1]).unwrap();

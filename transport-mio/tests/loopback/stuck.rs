@@ -8,9 +8,9 @@ use truecopy_transport::stream::Stream;
 
 /// Every connection moves so many bytes in each direction.
 #[derive(Clone, Copy)]
-pub struct StuckAfter {
-    pub read: usize,
-    pub written: usize,
+pub(crate) struct StuckAfter {
+    pub(crate) read: usize,
+    pub(crate) written: usize,
 }
 
 struct Stuck {

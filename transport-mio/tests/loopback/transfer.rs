@@ -79,6 +79,18 @@ fn a_sender_that_was_killed_is_found_again_and_nothing_is_sent_twice() {
 }
 
 #[test]
+fn whoever_comes_before_the_share_is_there_waits_for_it() {
+    let content = Content::new(&[100_000]);
+    let (sender, receiver) = (Host::start(config()), Host::start(config()));
+    receiver.seek(&content, Some(sender.id), Candidate::Tcp(sender.address()));
+    receiver.until(|event| matches!(event, Event::Waiting { .. }).then_some(()));
+    assert!(receiver.events.recv_timeout(Duration::from_millis(200)).is_err(), "nothing is said to it yet");
+    sender.serve(&content);
+    receiver.accept(&Arc::new(Memory::default()));
+    receiver.completed();
+}
+
+#[test]
 fn a_name_is_resolved_and_its_addresses_are_tried() {
     let content = Content::new(&[100_000]);
     let sender = Host::start(config());

@@ -1,6 +1,6 @@
 //! Recordings: a run of a node, written at the core's door, and run again from the file.
 //!
-//! A [`Recorder`] taps a driver; [`replay`] gives what it wrote to a new core and compares what comes out. Beside the
+//! A [`Recorder`] taps a driver; [`replay()`] gives what it wrote to a new core and compares what comes out. Beside the
 //! run stands the shape of every stream and disk call ([`RecordedStream`], [`RecordedDisk`]). A recording holds
 //! neither bytes of files, nor private keys, nor access secrets. `docs/recordings.md` has the format.
 

@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use truecopy_protocol::input::Input;
 use truecopy_protocol::output::{Event, Output};
@@ -23,6 +25,9 @@ pub trait Tap {
 
     /// For every output of `poll`, in order, before the driver acts on it.
     fn output(&mut self, output: &Output);
+
+    /// The driver ends in good order: nothing follows.
+    fn end(&mut self);
 }
 
 impl<T: Tap> Tap for Option<T> {
@@ -37,7 +42,16 @@ impl<T: Tap> Tap for Option<T> {
             tap.output(output);
         }
     }
+
+    fn end(&mut self) {
+        if let Some(tap) = self {
+            tap.end();
+        }
+    }
 }
+
+/// While bytes move, what is buffered is written out this often.
+const FLUSH_INTERVAL: Duration = Duration::from_millis(100);
 
 type Warn = Box<dyn FnOnce(io::Error) + Send>;
 
@@ -53,6 +67,7 @@ struct Shared {
 #[derive(Clone)]
 pub struct Recording {
     shared: Arc<Mutex<Shared>>,
+    opened: Arc<AtomicU32>,
 }
 
 impl fmt::Debug for Recording {
@@ -76,7 +91,7 @@ impl Recording {
                 (None, None)
             }
         };
-        Self { shared: Arc::new(Mutex::new(Shared { writer, warn })) }
+        Self { shared: Arc::new(Mutex::new(Shared { writer, warn })), opened: Arc::default() }
     }
 
     /// The recorder of the one node that this recording is about.
@@ -86,6 +101,7 @@ impl Recording {
             links: BTreeMap::new(),
             secrets: Secrets::default(),
             outputs: Vec::new(),
+            flushed: Now::ZERO,
         }
     }
 
@@ -99,8 +115,26 @@ impl Recording {
         self.with(Writer::flush);
     }
 
+    /// The number of one more open file: all disks of a recording count together.
+    pub(super) fn number_file(&self) -> u32 {
+        self.opened.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
+    }
+
+    /// Ends it in good order; whoever still writes to it writes nothing.
+    fn end(&self) {
+        self.with(|writer| {
+            writer.entry(&Entry::End)?;
+            writer.flush()
+        });
+        self.lock().writer = None;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn with(&self, act: impl FnOnce(&mut Writer<Box<dyn Write + Send>>) -> io::Result<()>) {
-        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shared = self.lock();
         let Some(Err(error)) = shared.writer.as_mut().map(act) else { return };
         shared.writer = None;
         let warn = shared.warn.take();
@@ -126,14 +160,13 @@ pub struct Recorder {
     links: BTreeMap<ConnId, Link>,
     secrets: Secrets,
     outputs: Vec<(OutputKind, Description)>,
+    flushed: Now,
 }
 
 impl Recorder {
     /// Ends the recording in good order. A recorder that is dropped instead leaves one that looks cut off.
     pub fn finish(mut self) {
-        self.write_outputs();
-        self.recording.write(&Entry::End);
-        self.recording.flush();
+        self.end();
     }
 
     fn write_outputs(&mut self) {
@@ -185,14 +218,21 @@ impl Tap for Recorder {
     fn input(&mut self, now: Now, input: &Input<'_>, node: &Node) {
         self.write_outputs();
         self.write_input(now, input, node);
-        if matches!(input, Input::Timeout) {
-            // Timers fire a few times a second: so much is lost at most if the program is killed.
+        // So much is lost at most if the program is killed: bytes and answers of a moment.
+        let of_bytes = matches!(input, Input::Received { .. } | Input::Sent { .. } | Input::Done(_));
+        if !of_bytes || now.since(self.flushed) >= FLUSH_INTERVAL {
+            self.flushed = now;
             self.recording.flush();
         }
     }
 
     fn output(&mut self, output: &Output) {
         self.outputs.push((kind(output), Description::of(output)));
+    }
+
+    fn end(&mut self) {
+        self.write_outputs();
+        self.recording.end();
     }
 }
 

@@ -1,7 +1,6 @@
 //! Streams and disks whose calls are written down: how many bytes, which errors, in which order; never the bytes.
 
 use std::io;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use truecopy_protocol::ConnId;
 use truecopy_protocol::content::name::RelPath;
@@ -87,7 +86,6 @@ impl<S: Stream> Stream for RecordedStream<S> {
 pub struct RecordedDisk<D> {
     disk: D,
     recording: Option<Recording>,
-    opened: AtomicU32,
 }
 
 /// An open file of a [`RecordedDisk`].
@@ -107,7 +105,7 @@ impl<F> RecordedFile<F> {
 impl<D> RecordedDisk<D> {
     /// Wraps a disk.
     pub const fn new(disk: D, recording: Option<Recording>) -> Self {
-        Self { disk, recording, opened: AtomicU32::new(0) }
+        Self { disk, recording }
     }
 
     /// The disk itself.
@@ -156,9 +154,9 @@ impl<D: Disk> Disk for RecordedDisk<D> {
             OpenMode::Create => DiskCall::OpenCreate,
         };
         let result = self.disk.open(path, mode);
-        let number = match result {
-            Ok(_) => self.opened.fetch_add(1, Ordering::Relaxed).wrapping_add(1),
-            Err(_) => 0,
+        let number = match (&result, &self.recording) {
+            (Ok(_), Some(recording)) => recording.number_file(),
+            _ => 0,
         };
         self.note(call, (number, 0), result, |_| 0).map(|file| RecordedFile { file, number })
     }

@@ -38,5 +38,5 @@ pub use plan::{Conflict, ConflictReason, OnConflict, OnImpossible, Plan};
 pub use share::{Receiving, Share};
 pub use source::{Source, SourceTop};
 pub use staging::{Staging, StagingOptions, TrustDisk};
-pub use storage::{Registry, Storage};
+pub use storage::{Ran, Registry, Storage};
 pub use survey::Survey;

@@ -1,7 +1,7 @@
 //! Making and opening staged files.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use truecopy_protocol::EntryIndex;
 use truecopy_protocol::content::name::RelPath;
@@ -55,6 +55,11 @@ impl<D: Disk> Staging<D> {
         staged: RelPath<'_>,
         size: u64,
     ) -> io::Result<Arc<D::File>> {
+        if let Some(open) = self.handles.get(entry.0) {
+            return Ok(open);
+        }
+        // A second worker waits: to reserve the same space twice takes twice as long.
+        let _alone = self.making.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(open) = self.handles.get(entry.0) {
             return Ok(open);
         }

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use truecopy_protocol::job::{
-    Checkpoint, Commit, Done, Job, Land, Open, Opened, Outcome, Read, Rehash, StorageError,
+    Checkpoint, Commit, Done, Job, Land, Open, Opened, Outcome, Read, Rehash, Sign, StorageError, Verify,
 };
 use truecopy_protocol::{Hash, ShareId};
 
@@ -54,6 +54,18 @@ pub trait Storage: Send + Sync {
 #[derive(Clone, Default)]
 pub struct Registry(Arc<RwLock<BTreeMap<ShareId, Arc<dyn Storage>>>>);
 
+/// What came of a job.
+#[derive(Debug)]
+#[must_use = "every job must be answered"]
+pub enum Ran {
+    /// It is done.
+    Done(Done),
+    /// No work for a store: whoever has the key must do it.
+    Sign(Sign),
+    /// No work for a store.
+    Verify(Verify),
+}
+
 impl Registry {
     /// Adds a share's storage, in place of one of the same id.
     pub fn register(&self, share: ShareId, storage: Arc<dyn Storage>) {
@@ -69,12 +81,9 @@ impl Registry {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(&share).cloned()
     }
 
-    /// Does a storage job. What is no work for a store comes back. Whatever happens inside, the job is answered.
-    ///
-    /// # Errors
-    /// The job itself, if it is a `Sign` or a `Verify`.
-    pub fn run(&self, job: Job) -> Result<Done, Job> {
-        Ok(match job {
+    /// Does a storage job. What is work for a key comes back. Whatever happens inside, the job is answered.
+    pub fn run(&self, job: Job) -> Ran {
+        Ran::Done(match job {
             Job::Open(job) => {
                 let result = self.on(job.share, |storage| storage.open(&job));
                 job.done(result)
@@ -99,7 +108,8 @@ impl Registry {
                 let result = self.on(job.share, |storage| storage.commit(&job));
                 job.done(result)
             }
-            Job::Sign(_) | Job::Verify(_) => return Err(job),
+            Job::Sign(job) => return Ran::Sign(job),
+            Job::Verify(job) => return Ran::Verify(job),
         })
     }
 

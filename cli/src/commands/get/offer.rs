@@ -19,6 +19,7 @@ use crate::escape::Shown;
 use crate::exit::{Error, Exit, Result};
 use crate::glob;
 use crate::output::{self, Asked, Event, Reporter, Stage, Waiting, amount, count};
+use crate::record::{Disk, Run};
 use crate::words;
 
 /// Conflicts that are named one by one; of more, their number.
@@ -28,7 +29,7 @@ const NAMED_MAX: usize = 10;
 pub(super) struct Accepted {
     pub(super) selection: Selection,
     pub(super) plan: Plan,
-    pub(super) storage: Arc<Share<RealDisk>>,
+    pub(super) storage: Arc<Share<Disk>>,
 }
 
 impl Accepted {
@@ -80,10 +81,6 @@ pub(super) fn destination(dir: &Path) -> Result<PathBuf> {
     dir.canonicalize().map_err(|error| Error::local("open the folder", dir, &error))
 }
 
-fn open(place: &Path) -> Result<RealDisk> {
-    RealDisk::open_root(place).map_err(|error| Error::local("open the folder", place, &error))
-}
-
 /// The manifest that an earlier run of this share left here.
 pub(super) fn staged_manifest(place: &Path, content: ContentId) -> Option<Arc<Manifest>> {
     store::staged_manifest(&RealDisk::open_root(place).ok()?, content).map(Arc::new)
@@ -93,6 +90,7 @@ pub(super) fn staged_manifest(place: &Path, content: ContentId) -> Option<Arc<Ma
 pub(super) fn answer(
     args: &GetArgs,
     asking: &Asking<'_>,
+    run: &Run,
     place: &Path,
     manifest: &Arc<Manifest>,
 ) -> Result<Answer> {
@@ -101,7 +99,7 @@ pub(super) fn answer(
     let contents = super::super::contents(manifest, &content);
     reporter.tell(&Event::Share { stage: Stage::Offered, contents });
     let selection = glob::select(manifest, &args.only, &args.exclude)?;
-    let disk = open(place)?;
+    let disk = run.open_folder(place).map_err(|error| Error::local("open the folder", place, &error))?;
     let survey = survey(reporter, &disk, place, manifest, &selection)?;
     let plan = resolve(args, asking, &disk, place, &survey)?;
     if is_settled(manifest, &selection, &plan) {
@@ -143,7 +141,7 @@ const fn rules() -> NameRules {
 
 fn survey(
     reporter: &Reporter,
-    disk: &RealDisk,
+    disk: &Disk,
     place: &Path,
     manifest: &Arc<Manifest>,
     selection: &Selection,
@@ -166,13 +164,7 @@ fn is_settled(manifest: &Manifest, selection: &Selection, plan: &Plan) -> bool {
 }
 
 /// Makes a plan by the policy; asks for one on a terminal if none was given.
-fn resolve(
-    args: &GetArgs,
-    asking: &Asking<'_>,
-    disk: &RealDisk,
-    place: &Path,
-    survey: &Survey,
-) -> Result<Plan> {
+fn resolve(args: &GetArgs, asking: &Asking<'_>, disk: &Disk, place: &Path, survey: &Survey) -> Result<Plan> {
     let reporter = asking.reporter;
     let decide = |policy, impossible| {
         survey.decide(disk, policy, impossible).map_err(|error| words::storage(error, place))
@@ -254,11 +246,11 @@ fn consent(args: &GetArgs, asking: &Asking<'_>, place: &Path, plan: &Plan) -> Re
 fn stage(
     args: &GetArgs,
     place: &Path,
-    disk: RealDisk,
+    disk: Disk,
     manifest: &Arc<Manifest>,
     selection: &Selection,
     plan: &Plan,
-) -> Result<Staging<RealDisk>> {
+) -> Result<Staging<Disk>> {
     let options = StagingOptions {
         manifest: Arc::clone(manifest),
         selection: selection.clone(),

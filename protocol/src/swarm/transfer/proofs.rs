@@ -179,8 +179,9 @@ impl Transfer {
         }
     }
 
-    /// A source is gone: what it was asked about its disk will not be answered.
-    pub(crate) fn unquestion(&mut self, id: ConnId) {
+    /// A source is gone: what it was asked about its disk will not be answered, and what was kept for it is free.
+    pub(crate) fn source_gone(&mut self, id: ConnId) {
+        self.free_from(id);
         self.doubts.retain(|(of, _)| *of != id);
         let its = self.wrong.iter().filter(|(_, record)| record.asked == Some(id)).map(|(chunk, _)| *chunk);
         for chunk in its.collect::<Vec<_>>() {

@@ -111,6 +111,13 @@ impl Transfer {
         }
     }
 
+    /// No chunk is kept for this source any more.
+    pub(super) fn free_from(&mut self, id: ConnId) {
+        for active in self.active.values_mut() {
+            active.only.take_if(|only| *only == id);
+        }
+    }
+
     /// A span is here and goes to the disk. Returns its height and, for a file of one span, its hash.
     pub(crate) fn landing(&mut self, run: BlockRun, from: ConnId) -> Option<(u8, Option<Hash>)> {
         let (place, span) = self.position(run)?;
