@@ -14,7 +14,7 @@ pub struct Config {
     /// Connections at once, both directions.
     pub conns_max: u32,
     /// Span buffers (256 KiB each) at once, for everything that is received, landed, read or sent. More than are
-    /// reserved.
+    /// reserved. With as many more as there are connections, receivers that do not read cannot starve others.
     pub spans_max: u32,
     /// Buffers kept for receiving: uploads take none of them. At least 9: eight, and one for each source that is asked
     /// at once.
@@ -69,7 +69,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             conns_max: 64,
-            spans_max: 64,
+            spans_max: 112,
             spans_reserved: 16,
             upload_spans_max: 6,
             requests_max: 2048,

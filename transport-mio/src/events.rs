@@ -72,12 +72,13 @@ fn concerns_same(older: &Event, newer: &Event) -> bool {
 }
 
 fn supersedes(older: &Event, newer: &Event) -> bool {
-    matches!(
-        (older, newer),
+    match (older, newer) {
+        (Event::PeerPaused { conn: a, .. }, Event::PeerPaused { conn: b, .. }) => a == b,
         (Event::Uploaded { .. }, Event::Uploaded { .. })
-            | (Event::Progress { .. }, Event::Progress { .. })
-            | (Event::Waiting { .. }, Event::Waiting { .. })
-    )
+        | (Event::Progress { .. }, Event::Progress { .. })
+        | (Event::Waiting { .. }, Event::Waiting { .. }) => true,
+        _ => false,
+    }
 }
 
 const fn share_of(event: &Event) -> u32 {

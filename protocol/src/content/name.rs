@@ -38,7 +38,11 @@ pub struct RelPath<'a>(&'a [u8]);
 impl<'a> RelPath<'a> {
     /// Checks and wraps a path.
     pub fn new(bytes: &'a [u8]) -> Result<Self, BadPath> {
-        if bytes.len() > PATH_MAX {
+        Self::within(bytes, PATH_MAX, DEPTH_MAX)
+    }
+
+    fn within(bytes: &'a [u8], path_max: usize, depth_max: usize) -> Result<Self, BadPath> {
+        if bytes.len() > path_max {
             return Err(BadPath::TooLong);
         }
         let mut depth = 0;
@@ -46,7 +50,7 @@ impl<'a> RelPath<'a> {
             check_name(name)?;
             depth += 1;
         }
-        if depth > DEPTH_MAX { Err(BadPath::TooLong) } else { Ok(Self(bytes)) }
+        if depth > depth_max { Err(BadPath::TooLong) } else { Ok(Self(bytes)) }
     }
 
     /// Wraps a path that went through [`new`](Self::new) before.
@@ -127,10 +131,19 @@ impl fmt::Debug for RelPath<'_> {
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct RelPathBuf(Vec<u8>);
 
+/// Bytes and names that a path of our own may have beyond the limits: the folders that a receiver puts around a path.
+const ROOM: (usize, usize) = (256, 4);
+
 impl RelPathBuf {
     /// Checks and wraps a path.
     pub fn new(bytes: Vec<u8>) -> Result<Self, BadPath> {
         RelPath::new(&bytes)?;
+        Ok(Self(bytes))
+    }
+
+    /// Checks and wraps a path on this machine: one that [`new`](Self::new) takes may lie in some more folders.
+    pub fn local(bytes: Vec<u8>) -> Result<Self, BadPath> {
+        RelPath::within(&bytes, PATH_MAX + ROOM.0, DEPTH_MAX + ROOM.1)?;
         Ok(Self(bytes))
     }
 

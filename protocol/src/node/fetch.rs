@@ -30,6 +30,7 @@ pub(super) struct Fetching {
     pub(super) will: Will,
     pub(super) met: Met,
     pub(super) last_loss: LinkLoss,
+    pub(super) patience: Patience,
     /// Why a source was sent away for good: the reason to give if nobody else comes.
     pub(super) grudge: Option<Failure>,
     /// `Land` jobs on their way.
@@ -43,6 +44,14 @@ pub(super) struct Fetching {
 pub(super) enum Met {
     Nobody,
     Somebody,
+}
+
+/// Whether the time to give up came while a source was there that had not served us yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Patience {
+    Left,
+    /// With that source the fetch ends.
+    Over,
 }
 
 /// What the user wants of a running fetch.
@@ -123,6 +132,7 @@ impl Node {
             will: Will::Go,
             met: Met::Nobody,
             last_loss: LinkLoss::TimedOut,
+            patience: Patience::Left,
             grudge: None,
             lands: 0,
             checkpoints: Checkpoints::default(),
@@ -210,6 +220,7 @@ impl Node {
     pub(super) fn settled(&mut self, share: ShareId, id: ConnId) {
         if let Some(fetch) = self.fetches.get_mut(&share) {
             fetch.targets.proved(id);
+            fetch.patience = Patience::Left;
             self.timers.cancel(Timer::GiveUp(share));
         }
     }
@@ -243,7 +254,11 @@ impl Node {
             Met::Somebody => config.lost_timeout,
             Met::Nobody => config.find_timeout,
         };
+        let over = core::mem::replace(&mut fetch.patience, Patience::Left) == Patience::Over;
         if self.conns_of(share).is_empty() {
+            if over {
+                return self.give_up(share);
+            }
             self.timers.arm(Timer::GiveUp(share), now + timeout);
             if let Next::Waiting { until, why, attempts } = next {
                 let retry_ms = u64::try_from(until.since(now).as_millis()).unwrap_or(u64::MAX);
@@ -280,19 +295,25 @@ impl Node {
 
     /// Without a peer for too long.
     pub(super) fn give_up(&mut self, share: ShareId) {
-        let Some(fetch) = self.fetches.get(&share) else { return };
-        if !fetch.wants_peers() || !self.conns_of(share).is_empty() {
+        let is_alone = self.conns_of(share).is_empty();
+        let Some(fetch) = self.fetches.get_mut(&share) else { return };
+        if !fetch.wants_peers() {
             return;
         }
+        if !is_alone {
+            fetch.patience = Patience::Over;
+            return;
+        }
+        let (last_loss, met, grudge) = (fetch.last_loss, fetch.met, fetch.grudge);
         let rechecking = matches!(&fetch.stage, Stage::Running(_, transfer) if transfer.is_rechecking());
         if rechecking || fetch.will == Will::Pause {
             return self.timers.set(Timer::GiveUp(share), self.now + self.config.find_timeout);
         }
-        let why = match fetch.met {
-            Met::Somebody => Failure::LinkLost(fetch.last_loss),
-            Met::Nobody => Failure::NotFound(fetch.last_loss),
+        let why = match met {
+            Met::Somebody => Failure::LinkLost(last_loss),
+            Met::Nobody => Failure::NotFound(last_loss),
         };
-        self.fail(share, fetch.grudge.unwrap_or(why));
+        self.fail(share, grudge.unwrap_or(why));
     }
 
     pub(super) fn fetch_message(
@@ -308,6 +329,9 @@ impl Node {
                     self.fetches.get(&share).and_then(|fetch| fetch.manifest()).map(|m| m.chunk_count());
                 let now = self.now;
                 if let Some(download) = self.download(id) {
+                    if download.told() < Told::Info {
+                        return Err(Fault::OutOfTurn);
+                    }
                     download.have(&ranges, chunks.unwrap_or(u32::MAX))?;
                     download.tell(Told::Have, now);
                 }

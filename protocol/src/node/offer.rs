@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::fetch::Stage;
 use super::{Node, Purpose};
-use crate::content::manifest::{Manifest, ManifestIdentity, ManifestLimits};
+use crate::content::manifest::{Manifest, ManifestError, ManifestIdentity, ManifestLimits};
 use crate::content::selection::Selection;
 use crate::job::{Opened, StorageError};
 use crate::output::{Event, Failure, Fault, Output, Refusal, Waiting};
@@ -29,6 +29,11 @@ impl Node {
         let seeking = matches!(fetch.stage, Stage::Seeking);
         if seeking && info.size > u64::from(self.config.manifest_max) {
             self.fail(share, Failure::OfferTooLarge(info.size));
+            return Ok(());
+        }
+        if seeking && info.size == 0 {
+            // There is nothing to ask for, and so nothing that would ever be looked at.
+            self.fail(share, Failure::BadOffer(ManifestError::Header));
             return Ok(());
         }
         if seeking {

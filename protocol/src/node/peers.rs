@@ -38,7 +38,22 @@ impl Node {
         self.conns.insert(id, Conn { session, purpose: Purpose::Strange(share), reading: Reading::Open });
         self.timers.set(Timer::Handshake(id), self.now + self.config.handshake_timeout);
         self.outputs.push_back(Output::Flush { conn: id });
-        if self.conns.len() > self.config.conns_max as usize {
+        self.make_room();
+    }
+
+    /// Of more connections than there is room for, the oldest that has not proven to know a share gives way: whoever
+    /// knows one needs no time to prove it.
+    fn make_room(&mut self) {
+        let live = |conn: &&Conn| !matches!(conn.purpose, Purpose::Leaving(_));
+        if self.conns.values().filter(live).count() <= self.config.conns_max as usize {
+            return;
+        }
+        let stranger = |(_, conn): &(&ConnId, &Conn)| matches!(conn.purpose, Purpose::Strange(None));
+        let oldest = self.conns.iter().find(stranger).or_else(|| {
+            let dialled = |(_, conn): &(&ConnId, &Conn)| matches!(conn.purpose, Purpose::Strange(Some(_)));
+            self.conns.iter().rfind(dialled)
+        });
+        if let Some(id) = oldest.map(|(id, _)| *id) {
             self.dismiss(id, Reason::Busy);
         }
     }
@@ -234,7 +249,7 @@ impl Node {
     pub(super) fn look_at(&mut self, id: ConnId) {
         let (now, config) = (self.now, &self.config);
         let Some(conn) = self.conns.get_mut(&id) else { return };
-        let (mut stalled, mut source) = (false, None);
+        let (mut stalled, mut serves, mut source) = (false, false, None);
         if conn.reading == Reading::Paused {
             conn.session.unpaused(now);
         }
@@ -243,7 +258,10 @@ impl Node {
             if conn.reading == Reading::Paused {
                 download.unpaused(now);
             }
-            stalled = download.stalled_since().is_some_and(|since| now.since(since) >= config.stall_max);
+            let due = download.stalled_since();
+            stalled = due.is_some_and(|since| now.since(since) >= config.stall_max);
+            // Being there is not enough for one that owes us something.
+            serves = due.is_none();
         }
         let liveness = conn.session.look(now, config);
         let next = match liveness {
@@ -259,7 +277,7 @@ impl Node {
         match next {
             Some(at) => {
                 self.timers.set(Timer::Liveness(id), at.min(now + LOOK));
-                if let Some(share) = source {
+                if let Some(share) = source.filter(|_| serves) {
                     self.settled(share, id);
                 }
             }

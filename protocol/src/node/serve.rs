@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::jobs::Pending;
-use super::{Node, Purpose};
+use super::{Conn, Node, Purpose};
 use crate::content::geometry::BLOCK;
 use crate::content::layers::Layers;
 use crate::content::manifest::Manifest;
@@ -183,10 +183,16 @@ impl Node {
         loop {
             let left = self.pool.left();
             let reserved = self.config.spans_reserved as usize;
-            let Some(conn) = self.conns.get_mut(&id) else { return };
-            let Purpose::Uploads(share, upload) = &mut conn.purpose else { return };
-            let held = conn.session.outbox.loans() as u32 + upload.reads;
+            let holding = self.conns.values().filter(|conn| held_by(conn) > 0).count();
+            let Some(conn) = self.conns.get(&id) else { return };
+            let held = held_by(conn);
+            let Purpose::Uploads(share, upload) = &conn.purpose else { return };
             if upload.is_empty() || held >= spans_max || upload.reads >= READS_MAX {
+                return;
+            }
+            // A second buffer is taken only if every receiver that may come still finds its first, however long this
+            // one lets us wait. What it holds comes back to it.
+            if held > 0 && left + holding <= reserved + self.config.conns_max as usize {
                 return;
             }
             if left <= reserved {
@@ -404,6 +410,14 @@ impl Node {
             self.dismiss(id, reason);
         }
         self.maybe_ended(share);
+    }
+}
+
+/// Buffers that are read into or wait to be sent for one receiver.
+fn held_by(conn: &Conn) -> u32 {
+    match &conn.purpose {
+        Purpose::Uploads(_, upload) => conn.session.outbox.loans() as u32 + upload.reads,
+        Purpose::Strange(_) | Purpose::Downloads(..) | Purpose::Leaving(_) => 0,
     }
 }
 

@@ -84,10 +84,14 @@ pub(crate) struct Session {
     unread_since: Option<Now>,
     /// Pings of the peer answered within the current look at the clock.
     pongs: u32,
+    /// Its pauses and resumptions within it.
+    pauses: u32,
 }
 
 /// Pings answered between two looks at the clock at most.
 const PONGS_MAX: u32 = 64;
+/// Pauses and resumptions between two looks at the clock at most: more than a key that is held down makes.
+const PAUSES_MAX: u32 = 512;
 
 /// Both ends of a proven channel.
 #[derive(Clone, Copy, Debug)]
@@ -115,6 +119,7 @@ impl Session {
             pinged: None,
             unread_since: None,
             pongs: 0,
+            pauses: 0,
         };
         session.send(&Message::Hello(Hello {
             version: PROTOCOL_VERSION,
@@ -194,7 +199,13 @@ impl Session {
                 Ok(None)
             }
             Message::Pong(_) if self.is_open() => Ok(None),
-            other if self.is_open() => Ok(Some(Incoming::Message(other))),
+            Message::Paused | Message::Resumed if self.is_open() && self.pauses >= PAUSES_MAX => {
+                Err(Fault::Flood)
+            }
+            other if self.is_open() => {
+                self.pauses += u32::from(matches!(other, Message::Paused | Message::Resumed));
+                Ok(Some(Incoming::Message(other)))
+            }
             _ => Err(Fault::OutOfTurn),
         }
     }
@@ -253,7 +264,7 @@ impl Session {
 
     /// Looks at the clock.
     pub(crate) fn look(&mut self, now: Now, config: &Config) -> Liveness {
-        self.pongs = 0;
+        (self.pongs, self.pauses) = (0, 0);
         if self.outbox.is_empty() {
             self.unread_since = None;
         } else if now.since(*self.unread_since.get_or_insert(now)) >= config.unread_max {

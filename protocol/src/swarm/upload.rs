@@ -35,7 +35,7 @@ pub(crate) struct Upload {
 
 /// Bytes of a run; `None` unless it lies in one span of the blob.
 pub(crate) fn run_len(shape: &Shape, run: BlockRun) -> Option<u32> {
-    let fits = run.count >= 1 && run.block % SPAN_BLOCKS + run.count <= SPAN_BLOCKS;
+    let fits = (1..=SPAN_BLOCKS).contains(&run.count) && run.block % SPAN_BLOCKS + run.count <= SPAN_BLOCKS;
     let end = u64::from(run.block) + u64::from(run.count);
     if !fits || end > shape.blocks() {
         return None;

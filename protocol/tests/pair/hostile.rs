@@ -211,6 +211,8 @@ fn floods_end_in_bounded_memory() {
     let scattered = (0..6000).map(|i| ChunkRange { first: 2 * i, count: 1 });
     let mut raw = Raw::sender_of(&content);
     raw.open();
+    let identity = content.manifest.identity();
+    raw.say(&Message::Info(Info { size: identity.size, root: identity.root }));
     for ranges in scattered.collect::<Vec<_>>().chunks(2000) {
         raw.say(&Message::Have(ranges.to_vec()));
     }
@@ -423,14 +425,32 @@ fn a_slow_disk_pauses_reading_and_nobody_is_blamed() {
 fn too_many_connections_are_told_and_then_dropped() {
     let config = Config { conns_max: 2, ..Config::default() };
     let mut raw = Raw::receiver_with(&small(), config);
+    raw.open();
     raw.connect();
-    assert_eq!(raw.hangup, None);
-    raw.connect();
-    assert_eq!(raw.hangup, Some(Goodbye::Said(Reason::Busy)));
+    raw.open();
     for _ in 0..100 {
         raw.connect();
         assert_eq!(raw.hangup, Some(Goodbye::Said(Reason::Busy)));
     }
+}
+
+#[test]
+fn who_has_proven_nothing_gives_way_to_who_comes_later() {
+    let config = Config { conns_max: 2, ..Config::default() };
+    let mut raw = Raw::receiver_with(&small(), config);
+    raw.connect();
+    raw.connect();
+    assert_eq!(raw.hangup, None);
+    raw.open();
+    assert_eq!(raw.hangup, None);
+}
+
+#[test]
+fn have_has_no_place_before_info() {
+    let mut raw = Raw::sender_of(&small());
+    raw.open();
+    raw.say(&Message::Have(vec![ChunkRange { first: 0, count: 1 }]));
+    assert_eq!(raw.hangup, misbehaved(Fault::OutOfTurn));
 }
 
 #[test]

@@ -17,6 +17,10 @@ use crate::tcp::canonical;
 /// Connections accepted from one socket before others have their turn.
 const ACCEPTS: usize = 32;
 
+/// Connections that are given time for their last words; with more of them, the oldest has had its time. Fewer than
+/// the core remembers, so that those who will not go cannot keep others out.
+const ENDING_MAX: usize = 48;
+
 impl Net {
     pub(super) fn is_knocked_at(&self) -> bool {
         self.reception == Reception::Open
@@ -110,11 +114,12 @@ impl Net {
             self.strangers.iter().find(same).copied()
         } else if self.strangers.len() >= limits.half_open_max {
             self.strangers.front().copied()
-        } else if self.links.len() >= limits.sockets_max {
-            let lingers = |token: &Token| matches!(self.links[token].phase, Phase::Lingering(_));
-            self.links.keys().find(|token| lingers(token)).copied()
         } else {
-            None
+            let ends =
+                |token: &&Token| matches!(self.links[token].phase, Phase::Leaving(_) | Phase::Lingering(_));
+            let ending = self.links.keys().filter(ends).count();
+            let crowded = ending >= ENDING_MAX || self.links.len() >= limits.sockets_max;
+            self.links.keys().find(ends).copied().filter(|_| crowded)
         };
         if let Some(token) = evicted
             && let Some(link) = self.links.get_mut(&token)

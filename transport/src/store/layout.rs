@@ -68,5 +68,5 @@ impl Layout {
 
 /// A path that the limits of names may refuse.
 pub(super) fn path(bytes: Vec<u8>) -> io::Result<RelPathBuf> {
-    RelPathBuf::new(bytes).map_err(|_| fail(StorageError::Unsupported))
+    RelPathBuf::local(bytes).map_err(|_| fail(StorageError::Unsupported))
 }
