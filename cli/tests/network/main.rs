@@ -10,6 +10,7 @@ mod broken;
 mod changed;
 mod conflicts;
 mod disk;
+mod hostile_names;
 mod metadata;
 mod process;
 mod proxy;

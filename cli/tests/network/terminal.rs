@@ -16,7 +16,7 @@ use crate::process::{DEADLINE, Sender, assert_same, names};
 use crate::proxy::Proxy;
 
 /// The program on a terminal of its own.
-struct Terminal {
+pub(crate) struct Terminal {
     child: Child,
     ours: File,
     theirs: OwnedFd,
@@ -24,7 +24,7 @@ struct Terminal {
 }
 
 impl Terminal {
-    fn start(command: &Command) -> Self {
+    pub(crate) fn start(command: &Command) -> Self {
         let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&ours).unwrap();
         unlockpt(&ours).unwrap();
@@ -75,12 +75,13 @@ impl Terminal {
 
     /// Its exit code; the terminal must be as it was.
     #[track_caller]
-    fn exits(mut self, code: i32) {
+    pub(crate) fn exits(mut self, code: i32) -> String {
         let status = self.child.wait().unwrap();
         let screen = self.screen.0.lock().unwrap().clone();
         assert_eq!(status.code(), Some(code), "{screen}");
         let modes = tcgetattr(&self.theirs).unwrap().local_modes;
         assert!(modes.contains(LocalModes::ICANON | LocalModes::ECHO), "{modes:?}");
+        screen
     }
 }
 
