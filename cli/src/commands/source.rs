@@ -7,7 +7,7 @@ use std::path::Path;
 
 use truecopy_protocol::content::manifest::ManifestLimits;
 use truecopy_protocol::content::metadata::Metadata;
-use truecopy_protocol::content::ticket::Ticket;
+use truecopy_protocol::content::ticket::{BadTicket, Ticket};
 
 use crate::escape::Shown;
 use crate::exit::{Error, Exit, Result};
@@ -35,9 +35,14 @@ pub fn read(text: &OsStr) -> Result<Source> {
 
 /// Reads a ticket.
 pub fn read_ticket(text: &str) -> Result<Ticket> {
-    text.parse::<Ticket>().map_err(|error| {
-        Error::usage(format!("this is no whole ticket: {error}"))
-            .hint("copy it again, from `truecopy:` to its end")
+    text.parse::<Ticket>().map_err(|error| match error {
+        BadTicket::Version(_) => {
+            Error::new(Exit::Version, error).hint("bring both sides to the same version of truecopy")
+        }
+        BadTicket::NotATicket | BadTicket::Damaged => {
+            Error::usage(format!("this is no whole ticket: {error}"))
+                .hint("copy it again, from `truecopy:` to its end")
+        }
     })
 }
 

@@ -3,6 +3,8 @@
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, UNIX_EPOCH};
 
+use sha2::{Digest, Sha256};
+
 use crate::common::{World, sample};
 use crate::process::{Process, Sender, assert_same, get, names};
 
@@ -111,4 +113,32 @@ fn the_same_unchanged_paths_keep_their_ticket_and_others_get_a_new_one() {
 
 fn at_new(ticket: &str, sender: &Sender) -> String {
     crate::process::at(ticket, sender.address)
+}
+
+/// Base 32 as tickets have it.
+fn base32(bytes: &[u8]) -> String {
+    let bits: Vec<u8> = bytes.iter().flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1)).collect();
+    let value =
+        |bits: &[u8]| bits.iter().chain(&[0; 5]).take(5).fold(0, |all, bit| all << 1 | usize::from(*bit));
+    bits.chunks(5).map(|bits| char::from(b"abcdefghijklmnopqrstuvwxyz234567"[value(bits)])).collect()
+}
+
+#[test]
+fn a_ticket_of_a_later_version_is_told_from_a_damaged_one() {
+    let world = World::new();
+    let body = [&[2][..], b"whatever a later version may hold"].concat();
+    let ticket = format!("truecopy:{}", base32(&[&body[..], &Sha256::digest(&body)[..4]].concat()));
+    for args in [&[ticket.as_str()][..], &["inspect", &ticket]] {
+        let error = world.run(args).exits(12).err();
+        assert!(error.contains("version 2") && error.contains("same version"), "{error}");
+    }
+}
+
+#[test]
+fn what_lies_too_deep_is_over_a_limit() {
+    let world = World::new();
+    let deep: std::path::PathBuf = std::iter::repeat_n("d", 140).collect();
+    std::fs::create_dir_all(world.path("share").join(deep)).unwrap();
+    let error = world.run(&["send", "share"]).exits(14).err();
+    assert!(error.contains("too deep"), "{error}");
 }
