@@ -4,10 +4,11 @@ use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use truecopy_protocol::Candidate;
-use truecopy_protocol::input::Input;
+use truecopy_protocol::input::{Input, LinkLoss};
 use truecopy_protocol::output::{Event, Goodbye, Output};
-use truecopy_protocol::{ConnId, Node, NodeId};
-use truecopy_transport::pump::{Flow, Source};
+use truecopy_protocol::{ConnId, Node, NodeId, Now};
+use truecopy_transport::link;
+use truecopy_transport::pump::Flow;
 use truecopy_transport::record::Tap;
 
 use crate::clock::Clock;
@@ -95,13 +96,8 @@ impl Door {
         self.wishes.pop_front()
     }
 
-    /// Whether this connection may deliver.
-    pub(crate) fn flow(&self, conn: ConnId) -> Flow {
-        if self.paused.contains(&conn) { Flow::Pause } else { Flow::Continue }
-    }
-
     /// A connection is gone: nothing of it may follow.
-    pub(crate) fn disconnected(&mut self, conn: ConnId, why: truecopy_protocol::input::LinkLoss) {
+    pub(crate) fn disconnected(&mut self, conn: ConnId, why: LinkLoss) {
         self.paused.remove(&conn);
         self.feed(Input::Disconnected { conn, why });
     }
@@ -119,18 +115,24 @@ impl Door {
     }
 }
 
-/// What the node has for one connection, as the pump takes it.
-pub(crate) struct Sendable<'a> {
-    pub(crate) door: &'a mut Door,
-    pub(crate) conn: ConnId,
-}
-
-impl Source for Sendable<'_> {
-    fn visit(&self, max: usize, take: &mut dyn FnMut(&[u8])) {
-        self.door.node.sendable(self.conn, max).into_iter().for_each(take);
+impl link::Door for Door {
+    fn now(&self) -> Now {
+        self.clock.now()
     }
 
-    fn sent(&mut self, len: usize) {
-        self.door.feed(Input::Sent { conn: self.conn, len });
+    fn feed(&mut self, input: Input<'_>) {
+        Self::feed(self, input);
+    }
+
+    fn flow(&self, conn: ConnId) -> Flow {
+        if self.paused.contains(&conn) { Flow::Pause } else { Flow::Continue }
+    }
+
+    fn visit(&self, conn: ConnId, max: usize, take: &mut dyn FnMut(&[u8])) {
+        self.node.sendable(conn, max).into_iter().for_each(take);
+    }
+
+    fn disconnected(&mut self, conn: ConnId, why: LinkLoss) {
+        Self::disconnected(self, conn, why);
     }
 }

@@ -10,7 +10,6 @@ pub mod disk;
 mod door;
 mod events;
 mod handle;
-mod link;
 mod listen;
 mod mailbox;
 mod net;

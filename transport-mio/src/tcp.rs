@@ -7,8 +7,6 @@ use std::time::Duration;
 use mio::net::TcpStream;
 use socket2::{SockRef, TcpKeepalive};
 use truecopy_protocol::input::LinkLoss;
-use truecopy_transport::channel::ChannelError;
-use truecopy_transport::pump::Breakage;
 use truecopy_transport::stream::Stream;
 
 /// Silence after which the kernel asks whether the other machine is still there. The core notices earlier; this is
@@ -101,21 +99,5 @@ pub(crate) fn dial_loss(error: &io::Error) -> LinkLoss {
         | ErrorKind::InvalidInput
         | ErrorKind::Unsupported => LinkLoss::Unreachable,
         _ => LinkLoss::Local,
-    }
-}
-
-/// Why a connection was lost.
-pub(crate) fn link_loss(breakage: Breakage) -> LinkLoss {
-    match breakage {
-        Breakage::Channel(ChannelError::Damaged) => LinkLoss::Damaged,
-        Breakage::Channel(ChannelError::WrongKey) => LinkLoss::WrongKey,
-        Breakage::Channel(ChannelError::Refused) => LinkLoss::Refused,
-        Breakage::Channel(ChannelError::Cut) => LinkLoss::Cut,
-        Breakage::Stream(ErrorKind::TimedOut) => LinkLoss::TimedOut,
-        Breakage::Stream(
-            ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable | ErrorKind::NetworkDown,
-        ) => LinkLoss::Unreachable,
-        Breakage::Stream(ErrorKind::OutOfMemory) => LinkLoss::Local,
-        Breakage::Stream(_) => LinkLoss::Cut,
     }
 }

@@ -7,10 +7,10 @@ use mio::{Interest, Token};
 use truecopy_protocol::ConnId;
 use truecopy_protocol::content::identity::Role;
 use truecopy_protocol::input::LinkLoss;
+use truecopy_transport::link::Phase;
 
 use super::{Adopted, Net, Reception};
 use crate::door::Door;
-use crate::link::Phase;
 use crate::listen::{self, AcceptError, EXHAUSTED_PAUSE, source};
 use crate::tcp::canonical;
 
@@ -78,7 +78,7 @@ impl Net {
 
     fn take_in(&mut self, mut stream: TcpStream, remote: SocketAddr, door: &mut Door) {
         self.make_room(remote, door);
-        if self.links.len() >= self.setup.limits.sockets_max {
+        if self.sockets.len() >= self.setup.limits.sockets_max {
             tracing::info!(%remote, "a stranger is turned away: too many connections");
             return;
         }
@@ -108,24 +108,26 @@ impl Net {
         strangers.retain(|token| self.is_stranger(*token));
         self.strangers = strangers;
         let from = source(&remote);
-        let same = |token: &&Token| self.links.get(token).is_some_and(|link| source(&link.remote) == from);
+        let same =
+            |token: &&Token| self.sockets.get(token).is_some_and(|socket| source(&socket.remote) == from);
         let limits = &self.setup.limits;
         let evicted = if self.strangers.iter().filter(same).count() >= limits.half_open_per_source_max {
             self.strangers.iter().find(same).copied()
         } else if self.strangers.len() >= limits.half_open_max {
             self.strangers.front().copied()
         } else {
-            let ends =
-                |token: &&Token| matches!(self.links[token].phase, Phase::Leaving(_) | Phase::Lingering(_));
-            let ending = self.links.keys().filter(ends).count();
-            let crowded = ending >= ENDING_MAX || self.links.len() >= limits.sockets_max;
-            self.links.keys().find(ends).copied().filter(|_| crowded)
+            let ends = |token: &&Token| {
+                matches!(self.sockets[token].link.phase(), Phase::Leaving(_) | Phase::Lingering(_))
+            };
+            let ending = self.sockets.keys().filter(ends).count();
+            let crowded = ending >= ENDING_MAX || self.sockets.len() >= limits.sockets_max;
+            self.sockets.keys().find(ends).copied().filter(|_| crowded)
         };
         if let Some(token) = evicted
-            && let Some(link) = self.links.get_mut(&token)
+            && let Some(socket) = self.sockets.get_mut(&token)
         {
-            tracing::info!(conn = link.conn.0, remote = %link.remote, "gives way to another");
-            link.lost(door, LinkLoss::Closed);
+            tracing::info!(conn = socket.link.conn().0, remote = %socket.remote, "gives way to another");
+            socket.link.lost(door, LinkLoss::Closed);
             self.remove(token);
         }
     }

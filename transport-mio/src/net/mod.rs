@@ -11,16 +11,16 @@ use std::time::Duration;
 use mio::event::Event;
 use mio::{Interest, Registry, Token};
 use truecopy_protocol::content::identity::Role;
-use truecopy_protocol::input::LinkLoss;
+use truecopy_protocol::input::{LinkLoss, Path};
 use truecopy_protocol::{ConnId, NodeId, Now};
-use truecopy_transport::channel::tls::TlsConfig;
+use truecopy_transport::channel::tls::{Tls, TlsConfig};
+use truecopy_transport::link::{After, Link, Phase};
 use truecopy_transport::stream::Stream;
 
 use self::dial::Dial;
 use crate::config::{Limits, Nudge, Wrap};
 use crate::deadlines::Deadlines;
 use crate::door::{Door, Wish};
-use crate::link::{After, Link, Phase, Queued};
 use crate::listen::{self, Listen, Listener};
 use crate::resolve::{Resolved, Resolver};
 use crate::tcp::TcpLink;
@@ -37,13 +37,27 @@ pub(crate) struct Setup {
     pub(crate) resolver: Resolver,
 }
 
+/// A connected socket.
+struct Socket {
+    link: Link<Box<dyn Stream + Send>, Tls>,
+    remote: SocketAddr,
+    queued: Queued,
+}
+
+/// Whether a socket stands in the queue of those that have a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Queued {
+    No,
+    Yes,
+}
+
 pub(crate) struct Net {
     setup: Setup,
     next_token: usize,
     next_conn: u64,
     listeners: Vec<Listener>,
     reception: Reception,
-    links: BTreeMap<Token, Link>,
+    sockets: BTreeMap<Token, Socket>,
     dials: BTreeMap<Token, Dial>,
     /// The socket of each connection.
     tokens: BTreeMap<ConnId, Token>,
@@ -63,7 +77,7 @@ impl Net {
             next_conn: 0,
             listeners: Vec::new(),
             reception: Reception::Closed,
-            links: BTreeMap::new(),
+            sockets: BTreeMap::new(),
             dials: BTreeMap::new(),
             tokens: BTreeMap::new(),
             resolving: BTreeMap::new(),
@@ -100,7 +114,7 @@ impl Net {
     /// The poll says that something happened with a socket.
     pub(crate) fn happened(&mut self, event: &Event, door: &mut Door) {
         let token = event.token();
-        if let Some(link) = self.links.get_mut(&token) {
+        if let Some(Socket { link, .. }) = self.sockets.get_mut(&token) {
             if event.is_readable() || event.is_read_closed() || event.is_error() {
                 link.readable();
             }
@@ -119,7 +133,7 @@ impl Net {
 
     /// A wrapped stream says that it may be asked again, although the poll says nothing.
     pub(crate) fn nudged(&mut self, token: Token) {
-        if let Some(link) = self.links.get_mut(&token) {
+        if let Some(Socket { link, .. }) = self.sockets.get_mut(&token) {
             link.readable();
             link.writable();
             self.enqueue(token);
@@ -127,10 +141,10 @@ impl Net {
     }
 
     fn enqueue(&mut self, token: Token) {
-        if let Some(link) = self.links.get_mut(&token)
-            && link.queued == Queued::No
+        if let Some(socket) = self.sockets.get_mut(&token)
+            && socket.queued == Queued::No
         {
-            link.queued = Queued::Yes;
+            socket.queued = Queued::Yes;
             self.queue.push_back(token);
         }
     }
@@ -161,7 +175,7 @@ impl Net {
             }
             return;
         };
-        if let Some(link) = self.links.get_mut(&token) {
+        if let Some(Socket { link, .. }) = self.sockets.get_mut(&token) {
             link.hang_up(door.clock.now());
             self.sync_deadline(token);
             self.enqueue(token);
@@ -181,9 +195,9 @@ impl Net {
     }
 
     fn turn(&mut self, token: Token, door: &mut Door) {
-        let Some(link) = self.links.get_mut(&token) else { return };
-        link.queued = Queued::No;
-        let after = link.turn(door);
+        let Some(socket) = self.sockets.get_mut(&token) else { return };
+        socket.queued = Queued::No;
+        let after = socket.link.turn(door);
         self.sync_deadline(token);
         match after {
             After::Again => self.enqueue(token),
@@ -205,9 +219,8 @@ impl Net {
     /// Ends what has taken too long.
     pub(crate) fn look_at_deadlines(&mut self, door: &mut Door) {
         while let Some(token) = self.deadlines.expire(door.clock.now()) {
-            if let Some(link) = self.links.get_mut(&token) {
-                let why = link.verdict();
-                link.lost(door, why);
+            if let Some(Socket { link, .. }) = self.sockets.get_mut(&token) {
+                link.expire(door);
                 self.remove(token);
             } else if self.dials.contains_key(&token) {
                 self.next_address(token, LinkLoss::TimedOut, door);
@@ -237,16 +250,16 @@ impl Net {
         if let Some(wrap) = &mut self.setup.wrap {
             stream = wrap.wrap(conn, stream, (self.setup.nudge)(token));
         }
-        let mut link = Link::new(conn, role, remote, stream, channel);
-        link.deadline = Some(door.clock.now() + self.setup.limits.handshake_timeout);
-        self.links.insert(token, link);
+        let deadline = door.clock.now() + self.setup.limits.handshake_timeout;
+        let link = Link::new(conn, role, Path::Tcp(remote), stream, channel, deadline);
+        self.sockets.insert(token, Socket { link, remote, queued: Queued::No });
         self.tokens.insert(conn, token);
         self.sync_deadline(token);
         self.enqueue(token);
     }
 
     fn sync_deadline(&mut self, token: Token) {
-        match self.links.get(&token).and_then(|link| link.deadline) {
+        match self.sockets.get(&token).and_then(|socket| socket.link.deadline()) {
             Some(at) => self.deadlines.set(token, at),
             None => self.deadlines.clear(token),
         }
@@ -255,17 +268,17 @@ impl Net {
     /// Dropping the socket ends its registration.
     fn remove(&mut self, token: Token) {
         self.deadlines.clear(token);
-        if let Some(link) = self.links.remove(&token) {
-            self.tokens.remove(&link.conn);
+        if let Some(socket) = self.sockets.remove(&token) {
+            self.tokens.remove(&socket.link.conn());
         }
         self.reopen();
     }
 
     /// Whether the connection is accepted and not proven.
     fn is_stranger(&self, token: Token) -> bool {
-        self.links
-            .get(&token)
-            .is_some_and(|link| link.role == Role::Responder && link.phase == Phase::Handshaking)
+        self.sockets.get(&token).is_some_and(|Socket { link, .. }| {
+            link.role() == Role::Responder && link.phase() == Phase::Handshaking
+        })
     }
 }
 
@@ -284,5 +297,5 @@ struct Adopted {
     role: Role,
     remote: SocketAddr,
     stream: mio::net::TcpStream,
-    channel: truecopy_transport::channel::tls::Tls,
+    channel: Tls,
 }
