@@ -3,3 +3,4 @@
 pub mod clear;
 pub mod disk;
 pub mod stream;
+pub mod tls;
