@@ -1,15 +1,20 @@
 //! Runs seeds: `cargo run --example sweep -- CAST CHANNEL MIX FIRST COUNT JOBS`.
 use truecopy_sim::campaign::{Sweep, sweep};
 use truecopy_sim::plan::{ChannelKind, Plan, SeedText};
-use truecopy_sim::world::{run, Options};
+use truecopy_sim::world::{Options, run};
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     if args.len() == 1 {
-        let plan = match args[0].parse::<SeedText>() { Ok(s) => Plan::of_seed(s), Err(_) => Plan::from_toml(&std::fs::read_to_string(&args[0]).unwrap()).unwrap() };
+        let plan = match args[0].parse::<SeedText>() {
+            Ok(s) => Plan::of_seed(s),
+            Err(_) => Plan::from_toml(&std::fs::read_to_string(&args[0]).unwrap()).unwrap(),
+        };
         println!("{}", plan.to_toml());
         let run = run(&plan, &Options::default()).unwrap();
         let records: Vec<_> = run.trace.records().collect();
-        for r in records.iter().skip(records.len().saturating_sub(300)) { println!("{r}"); }
+        for r in records.iter().skip(records.len().saturating_sub(300)) {
+            println!("{r}");
+        }
         println!("{:?}\n{:?}", run.verdict, run.stats);
         return;
     }
@@ -24,7 +29,20 @@ fn main() {
         failures_max: 12,
     };
     let t = sweep(&s);
-    for f in &t.failed { println!("{} {}", f.seed, f.violation); }
-    if std::env::var("COVER").is_ok() { for (k, n, c) in t.coverage.rows() { println!("{k:7} {n:40} {c}"); } }
-    println!("{} runs, {} failed, {:.0}/min, {:.0} events/run, {:.1} sim s/run", t.runs, t.failed.len(), t.per_minute(), t.events as f64 / t.runs as f64, t.nanos as f64 / t.runs as f64 / 1e9);
+    for f in &t.failed {
+        println!("{} {}", f.seed, f.violation);
+    }
+    if std::env::var("COVER").is_ok() {
+        for (k, n, c) in t.coverage.rows() {
+            println!("{k:7} {n:40} {c}");
+        }
+    }
+    println!(
+        "{} runs, {} failed, {:.0}/min, {:.0} events/run, {:.1} sim s/run",
+        t.runs,
+        t.failed.len(),
+        t.per_minute(),
+        t.events as f64 / t.runs as f64,
+        t.nanos as f64 / t.runs as f64 / 1e9
+    );
 }

@@ -92,8 +92,11 @@ pub fn origin(run: &[u8]) -> Origin {
         let place = u64::from_le_bytes(bytes).wrapping_mul(GATHER);
         let version = ((place >> 56) as u8).checked_sub(1)?;
         // More states than anyone makes, or offsets beyond any file, are chance.
-        (version < 8 && place & 0xff_ffff_ffff < 1 << 34)
-            .then_some(((place >> 40) as u16, version, place & 0xff_ffff_ffff))
+        (version < 8 && place & 0xff_ffff_ffff < 1 << 34).then_some((
+            (place >> 40) as u16,
+            version,
+            place & 0xff_ffff_ffff,
+        ))
     };
     for shift in 0..WORD {
         if let (Some((file, version, index)), next) = (place(shift), place(shift + WORD))

@@ -149,7 +149,9 @@ impl Kind {
         let times = 1 + draws.below(3);
         for _ in 0..times {
             let mut draw = Draw { draws, plan };
-            if let Some(fault) = self.network(&mut draw).or_else(|| self.host(&mut draw)).or_else(|| self.disk(&mut draw)) {
+            if let Some(fault) =
+                self.network(&mut draw).or_else(|| self.host(&mut draw)).or_else(|| self.disk(&mut draw))
+            {
                 plan.faults.push(fault);
             }
         }
@@ -193,7 +195,14 @@ impl Kind {
             Self::OneWaySlow => {
                 let way = if draw.below(2) == 0 { Way::Up } else { Way::Down };
                 let add_us = 1_000 + draw.scale(500_000);
-                Fault::Delay { host: draw.host(), way, from_ms: 0, to_ms: u64::from(u32::MAX), add_us, jitter_us: 0 }
+                Fault::Delay {
+                    host: draw.host(),
+                    way,
+                    from_ms: 0,
+                    to_ms: u64::from(u32::MAX),
+                    add_us,
+                    jitter_us: 0,
+                }
             }
             Self::SlowLines => {
                 let ((from_ms, to_ms), host) = (draw.window(10_000), draw.host());
@@ -221,9 +230,7 @@ impl Kind {
                 }
             }
             Self::EarlyFins => Fault::EarlyFin { receiver, sender, nth, way, at_byte },
-            Self::Flips => {
-                Fault::Flip { receiver, sender, nth, way, at_byte, mask: 1 << draw.below(8) }
-            }
+            Self::Flips => Fault::Flip { receiver, sender, nth, way, at_byte, mask: 1 << draw.below(8) },
             Self::Scrambles => {
                 let len = draw.scale(4_000) as u32;
                 match draw.below(3) {
@@ -237,7 +244,8 @@ impl Kind {
                 Fault::Ghost { receiver, sender, nth, way: Way::Down, at_byte, len: draw.scale(4_096) as u32 }
             }
             Self::Refusals => {
-                let (from_ms, to_ms) = if draw.below(2) == 0 { (0, draw.scale(10_000)) } else { draw.window(10_000) };
+                let (from_ms, to_ms) =
+                    if draw.below(2) == 0 { (0, draw.scale(10_000)) } else { draw.window(10_000) };
                 match draw.below(3) {
                     0 => Fault::Refuse { host: sender, from_ms, to_ms },
                     1 => Fault::Ignore { host: sender, from_ms, to_ms },
@@ -308,8 +316,11 @@ impl Kind {
             Self::DiskShort => {
                 let len = draw.scale(20_000);
                 let at = draw.scale(60);
-                let fault =
-                    if draw.below(2) == 0 { DiskFault::ShortRead { at, len } } else { DiskFault::ShortWrite { at, len } };
+                let fault = if draw.below(2) == 0 {
+                    DiskFault::ShortRead { at, len }
+                } else {
+                    DiskFault::ShortWrite { at, len }
+                };
                 (host, fault)
             }
             Self::NoSpace => {
@@ -365,7 +376,12 @@ impl Kind {
             }
             Self::CrashAtCall => {
                 let end = if draw.below(3) == 0 { End::Kill } else { End::Power };
-                return Some(Fault::CrashAtCall { host: receiver, call: at, down_ms: draw.scale(5_000), end });
+                return Some(Fault::CrashAtCall {
+                    host: receiver,
+                    call: at,
+                    down_ms: draw.scale(5_000),
+                    end,
+                });
             }
             _ => return None,
         };

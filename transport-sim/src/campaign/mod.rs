@@ -93,7 +93,11 @@ impl Mix {
             }
             Self::All => usable.to_vec(),
             Self::Light => {
-                if draws.happens(200) { Vec::new() } else { vec![pick(draws)] }
+                if draws.happens(200) {
+                    Vec::new()
+                } else {
+                    vec![pick(draws)]
+                }
             }
             Self::Swarm => {
                 let mix = match draws.below(100) {

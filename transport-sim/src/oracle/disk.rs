@@ -25,7 +25,13 @@ fn is_staging(path: RelPath<'_>) -> bool {
 }
 
 /// Reads a file without a fault; none if it is not there.
-fn content_of(disk: &FaultyDisk, path: RelPath<'_>, offset: u64, len: usize, standing: Standing) -> Option<Vec<u8>> {
+fn content_of(
+    disk: &FaultyDisk,
+    path: RelPath<'_>,
+    offset: u64,
+    len: usize,
+    standing: Standing,
+) -> Option<Vec<u8>> {
     let mut buf = vec![0; len];
     let read = match standing {
         Standing::Seen => disk.read_seen(path, offset, &mut buf)?,
@@ -46,7 +52,8 @@ pub(crate) fn destination(disk: &FaultyDisk, content: &Content, standing: Standi
         if is_staging(path) {
             continue;
         }
-        let entry = content.manifest.find(path).and_then(|index| Some((index, content.manifest.entry(index)?)));
+        let entry =
+            content.manifest.find(path).and_then(|index| Some((index, content.manifest.entry(index)?)));
         match (kind, entry) {
             (FileKind::Directory, None) if is_folder_of(content, path) => {}
             (FileKind::Directory, Some((_, Entry { kind: EntryKind::Directory, .. }))) => {}
@@ -57,7 +64,8 @@ pub(crate) fn destination(disk: &FaultyDisk, content: &Content, standing: Standi
                 let number = content.number(index).unwrap_or(u16::MAX);
                 if let Some(place) = first_difference(number, 0, &found, truth) {
                     let text = format!("{} stands under its final name", path.as_bytes().escape_ascii());
-                    let oracle = if standing == Standing::Seen { Oracle::FinalBytes } else { Oracle::FinalName };
+                    let oracle =
+                        if standing == Standing::Seen { Oracle::FinalBytes } else { Oracle::FinalName };
                     let mut finding = Finding::new(oracle, "wrong bytes under a final name", text);
                     finding.place = Some(place);
                     return Err(finding);
@@ -77,17 +85,27 @@ fn is_folder_of(content: &Content, path: RelPath<'_>) -> bool {
 }
 
 /// Everything of the share stands (S1), and it is told rightly (S6).
-pub(crate) fn complete(disk: &FaultyDisk, content: &Content, outcome: &Outcome, standing: Standing) -> Checked {
+pub(crate) fn complete(
+    disk: &FaultyDisk,
+    content: &Content,
+    outcome: &Outcome,
+    standing: Standing,
+) -> Checked {
     for (index, entry) in content.manifest.entries() {
         let EntryKind::File(file) = entry.kind else { continue };
         let found = content_of(disk, entry.path, 0, file.size as usize + 1, standing);
         let number = content.number(index).unwrap_or(u16::MAX);
         let truth = content.truth(index).unwrap_or_default();
         let missing = found.is_none();
-        if let Some(place) = first_difference(number, 0, &found.unwrap_or_default(), truth).or(missing.then(|| {
-            super::Place { file: number, range: 0..file.size, origin: crate::content::Origin::Unknown }
-        })) {
-            let text = format!("completion is told; {} is not as it was sent", entry.path.as_bytes().escape_ascii());
+        if let Some(place) =
+            first_difference(number, 0, &found.unwrap_or_default(), truth).or(missing.then(|| super::Place {
+                file: number,
+                range: 0..file.size,
+                origin: crate::content::Origin::Unknown,
+            }))
+        {
+            let text =
+                format!("completion is told; {} is not as it was sent", entry.path.as_bytes().escape_ascii());
             let mut finding = Finding::new(Oracle::FinalBytes, "completion without the bytes", text);
             finding.place = Some(place);
             return Err(finding);
@@ -107,14 +125,21 @@ fn staged(content: &Content, path: RelPath<'_>) -> Option<RelPathBuf> {
 }
 
 /// The bytes of a claimed chunk are on the disk of the claimant, staged or in place (S2).
-pub(crate) fn staged_claim(disk: &FaultyDisk, content: &Content, claim: &Claim, standing: Standing) -> Checked {
+pub(crate) fn staged_claim(
+    disk: &FaultyDisk,
+    content: &Content,
+    claim: &Claim,
+    standing: Standing,
+) -> Checked {
     let Some((index, offset, truth)) = content.chunk(claim.chunk) else { return Ok(()) };
     let Some(entry) = content.manifest.entry(index) else { return Ok(()) };
     let staged = staged(content, entry.path);
     let read = |path| content_of(disk, path, offset, truth.len(), standing);
     let found = staged.as_ref().and_then(|path| read(path.as_path())).or_else(|| read(entry.path));
     let number = content.number(index).unwrap_or(u16::MAX);
-    let Some(place) = first_difference(number, offset, &found.unwrap_or_default(), truth) else { return Ok(()) };
+    let Some(place) = first_difference(number, offset, &found.unwrap_or_default(), truth) else {
+        return Ok(());
+    };
     let class = match standing {
         Standing::Seen => "a claim without the bytes",
         Standing::Durable => "a synced claim without durable bytes",

@@ -90,7 +90,11 @@ impl FromStr for SeedText {
     type Err = BadPlan;
 
     fn from_str(text: &str) -> Result<Self, BadPlan> {
-        let bad = || BadPlan::Text(format!("`{text}` is no seed; one looks like tc1:pair:clear:swarm:00000000000004d2"));
+        let bad = || {
+            BadPlan::Text(format!(
+                "`{text}` is no seed; one looks like tc1:pair:clear:swarm:00000000000004d2"
+            ))
+        };
         let mut parts = text.strip_prefix("tc1:").ok_or_else(bad)?.splitn(4, ':');
         let mut next = || parts.next().ok_or_else(bad);
         let cast = next()?.parse().map_err(|_| bad())?;

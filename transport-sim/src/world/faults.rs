@@ -44,7 +44,8 @@ impl World<'_> {
                 let window = window(from_ms, to_ms);
                 let host = &mut self.hosts[usize::from(host)];
                 // Two naps at a time are one.
-                let is_free = host.asleep.iter().all(|other| window.to <= other.from || other.to <= window.from);
+                let is_free =
+                    host.asleep.iter().all(|other| window.to <= other.from || other.to <= window.from);
                 if clock == SleepClock::Stops && is_free && window.from < window.to {
                     host.clock.stand_still(window);
                 }

@@ -50,7 +50,10 @@ impl Identity {
                 let key = KeyPair::from_seed(id.into());
                 let provider = crate::tls::seeded_provider(seed ^ (host as u64) << 32);
                 let pool = net::BUFFERS.with(Clone::clone);
-                #[expect(clippy::expect_used, reason = "the seeded provider can do TLS 1.3, as its tests show")]
+                #[expect(
+                    clippy::expect_used,
+                    reason = "the seeded provider can do TLS 1.3, as its tests show"
+                )]
                 let config = TlsConfig::with(&key, provider, pool).expect("a TLS configuration");
                 Self::Tls(key, Box::new(config))
             }

@@ -92,7 +92,10 @@ impl World<'_> {
             }
         };
         if panics::count() > panicked {
-            self.fail(Some(host), Finding::new(Oracle::Panic, "panic in a store", format!("in a {kind} job")));
+            self.fail(
+                Some(host),
+                Finding::new(Oracle::Panic, "panic in a store", format!("in a {kind} job")),
+            );
         }
         if self.hosts[host].disk.is_down() {
             return self.stopped_at_call(host);
@@ -109,7 +112,9 @@ impl World<'_> {
     /// The disk has stopped at the call that the plan says: the process or the machine ends there.
     pub(super) fn stopped_at_call(&mut self, host: usize) {
         let found = self.plan.faults.iter().find_map(|fault| match *fault {
-            Fault::CrashAtCall { host: of, down_ms, end, .. } if usize::from(of) == host => Some((down_ms, end)),
+            Fault::CrashAtCall { host: of, down_ms, end, .. } if usize::from(of) == host => {
+                Some((down_ms, end))
+            }
             _ => None,
         });
         let (down_ms, end) = found.unwrap_or((0, End::Kill));
@@ -165,7 +170,8 @@ impl World<'_> {
                 }
             }
             // What a sync that failed has covered counts no more, and a commit syncs.
-            (About::Checkpoint(..), JobResult::Checkpoint(Err(_))) | (About::Commit, JobResult::Commit(Err(_))) => {
+            (About::Checkpoint(..), JobResult::Checkpoint(Err(_)))
+            | (About::Commit, JobResult::Commit(Err(_))) => {
                 blocks.revoked();
             }
             (About::Commit, JobResult::Commit(Ok(outcome))) => {

@@ -28,7 +28,7 @@ pub use verdict::{Run, Stats, Verdict};
 
 use crate::content::{BadContent, Content};
 use crate::coverage::Coverage;
-use crate::disk::{FaultyDisk, Faults};
+use crate::disk::{Faults, FaultyDisk};
 use crate::oracle::{Blocks, Finding, Oracle, Violation};
 use crate::plan::{Fault, Plan};
 use crate::stream::Random;
@@ -175,7 +175,8 @@ impl<'a> World<'a> {
             if over.is_none() && self.is_over() {
                 over = Some(self.now + AFTERMATH);
             }
-            let Some((at, what)) = self.agenda.next().filter(|(at, _)| over.is_none_or(|over| *at <= over)) else {
+            let Some((at, what)) = self.agenda.next().filter(|(at, _)| over.is_none_or(|over| *at <= over))
+            else {
                 if over.is_some() {
                     break;
                 }
@@ -269,11 +270,8 @@ impl<'a> World<'a> {
         // What a rotten disk gives an honest sender is sent: the receiver must see it.
         let truth = (host.part == Part::Sender && !host.lies).then_some(&*content);
         let process = host.process.as_mut()?;
-        let tapped = end.map(|(conn, side)| Tapped {
-            tap: &mut self.conns[conn].tap,
-            out: net::way_of(side),
-            truth,
-        });
+        let tapped =
+            end.map(|(conn, side)| Tapped { tap: &mut self.conns[conn].tap, out: net::way_of(side), truth });
         let trace = &mut self.trace;
         let mut door = HostDoor { host: life.0, at: now, now: host_now, process, trace, tapped, found: None };
         let result = act(&mut door);

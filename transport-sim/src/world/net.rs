@@ -403,9 +403,10 @@ impl World<'_> {
     pub(super) fn tell_ending(&mut self, (index, side): EndId) {
         let conn = &mut self.conns[index];
         // The direction is seen from whichever end still has its stream.
-        let ending = conn.ends[side].stream().map(SimStream::ending).or_else(|| {
-            conn.ends[1 - side].stream().map(SimStream::inbound_ending)
-        });
+        let ending = conn.ends[side]
+            .stream()
+            .map(SimStream::ending)
+            .or_else(|| conn.ends[1 - side].stream().map(SimStream::inbound_ending));
         let Some(ending) = ending.filter(|ending| *ending != conn.ends[side].ending) else { return };
         conn.ends[side].ending = ending;
         if ending == Ending::Reset {

@@ -13,8 +13,8 @@ use truecopy_protocol::wire::Reason;
 use truecopy_protocol::{Candidate, UnixTime};
 use truecopy_transport::disk::{Disk, FileIdentity, OpenMode};
 use truecopy_transport::store::{
-    Holder, OnConflict, OnImpossible, OpenError, Plan as Placing, Receiving, Share, Source, SourceTop, Staging,
-    StagingOptions, Survey, TrustDisk,
+    Holder, OnConflict, OnImpossible, OpenError, Plan as Placing, Receiving, Share, Source, SourceTop,
+    Staging, StagingOptions, Survey, TrustDisk,
 };
 
 use super::agenda::{Happening, Life};
@@ -300,8 +300,11 @@ fn identities(disk: &FaultyDisk, content: &Content) -> Vec<FileIdentity> {
 }
 
 fn source(disk: &FaultyDisk, content: &Content, identities: &[FileIdentity]) -> Option<Source<FaultyDisk>> {
-    let mut tops: Vec<&[u8]> =
-        content.manifest.entries().filter_map(|(_, entry)| entry.path.as_bytes().split(|b| *b == b'/').next()).collect();
+    let mut tops: Vec<&[u8]> = content
+        .manifest
+        .entries()
+        .filter_map(|(_, entry)| entry.path.as_bytes().split(|b| *b == b'/').next())
+        .collect();
     tops.dedup();
     // A source that can be read at all can be opened.
     if let Some((_, entry)) = content.manifest.entries().find(|(index, _)| content.truth(*index).is_some()) {

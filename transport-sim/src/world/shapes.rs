@@ -53,9 +53,12 @@ enum Trouble {
 }
 
 fn of_fault(fault: &Fault, receiver: usize, sender: usize, nth: u32) -> Option<(Way, Trouble)> {
-    let concerns = |r: u16, s: u16, n: u32| usize::from(r) == receiver && usize::from(s) == sender && n == nth;
+    let concerns =
+        |r: u16, s: u16, n: u32| usize::from(r) == receiver && usize::from(s) == sender && n == nth;
     let (way, trouble) = match *fault {
-        Fault::Reset { receiver, sender, nth, way, at_byte, eats_unread } if concerns(receiver, sender, nth) => {
+        Fault::Reset { receiver, sender, nth, way, at_byte, eats_unread }
+            if concerns(receiver, sender, nth) =>
+        {
             (way, Trouble::Break(Break::Reset { at: at_byte, eats: eats(eats_unread) }))
         }
         Fault::EarlyFin { receiver, sender, nth, way, at_byte } if concerns(receiver, sender, nth) => {

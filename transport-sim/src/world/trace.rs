@@ -89,7 +89,11 @@ struct Short(ConnId);
 impl fmt::Display for Short {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const DIALLED: u64 = 1 << 63;
-        if self.0.0 & DIALLED == 0 { write!(f, "a{}", self.0.0) } else { write!(f, "d{}", self.0.0 ^ DIALLED) }
+        if self.0.0 & DIALLED == 0 {
+            write!(f, "a{}", self.0.0)
+        } else {
+            write!(f, "d{}", self.0.0 ^ DIALLED)
+        }
     }
 }
 
@@ -171,12 +175,16 @@ impl Trace {
         match what {
             What::Received(conn, len) => [1, conn.0, u64::from(*len)].map(|word| digest.word(word)),
             What::Sent(conn, len) => [2, conn.0, u64::from(*len)].map(|word| digest.word(word)),
-            What::Job(kind) => [3, kind.len() as u64, u64::from(kind.as_bytes()[0])].map(|word| digest.word(word)),
+            What::Job(kind) => {
+                [3, kind.len() as u64, u64::from(kind.as_bytes()[0])].map(|word| digest.word(word))
+            }
             What::Done(kind, answer) => {
                 [4, u64::from(kind.as_bytes()[0]), *answer as u64].map(|word| digest.word(word))
             }
             What::Timeout => [5, 0, 0].map(|word| digest.word(word)),
-            What::Flow(what, conn) => [6, u64::from(what.as_bytes()[0]), conn.0].map(|word| digest.word(word)),
+            What::Flow(what, conn) => {
+                [6, u64::from(what.as_bytes()[0]), conn.0].map(|word| digest.word(word))
+            }
             What::Said(text) => {
                 // Writing into a digest cannot fail.
                 let _ = digest.write_str(text);

@@ -124,7 +124,8 @@ impl World<'_> {
     pub(super) fn judge_hangup(&mut self, life: Life, conn: ConnId, why: Goodbye) {
         let Goodbye::Misbehaved(wrong) = why else { return };
         self.coverage.branch("misbehaved");
-        let Some((index, side)) = self.process(life).and_then(|process| process.ends.get(&conn).copied()) else {
+        let Some((index, side)) = self.process(life).and_then(|process| process.ends.get(&conn).copied())
+        else {
             return;
         };
         let conn = &self.conns[index];
@@ -193,7 +194,8 @@ impl World<'_> {
             let most = size + explained * size.min(window + (1 << 20));
             if before + last > most {
                 let text = format!("{} bytes came; {most} are explained", before + last);
-                return self.fail(Some(host), Finding::new(Oracle::Waste, "more bytes than losses explain", text));
+                return self
+                    .fail(Some(host), Finding::new(Oracle::Waste, "more bytes than losses explain", text));
             }
         }
         let receivers = u64::from(scenario.receivers);
