@@ -9,6 +9,7 @@ pub mod clear;
 pub mod content;
 pub mod coverage;
 pub mod disk;
+pub mod mutants;
 pub mod oracle;
 pub mod plan;
 pub mod stream;

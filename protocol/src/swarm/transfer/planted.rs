@@ -1,7 +1,7 @@
 //! What planted bugs do to the chunks of a share.
 
 use super::{ChunkState, Transfer};
-use crate::planted::{Bug, is};
+use crate::planted::{Bug, coin, is};
 
 impl Transfer {
     /// [`Bug::LengthTrusted`]: every chunk of a file of which something is claimed. The store claims nothing of a file
@@ -15,6 +15,13 @@ impl Transfer {
                 }
             }
         }
+    }
+
+    /// [`Bug::RequestsReversed`], [`Bug::RandomOrder`]: the last chunk that is missing.
+    pub(super) fn last_missing(&self, has: impl Fn(u32) -> bool) -> Option<u32> {
+        let is_wanted = is(Bug::RequestsReversed) || is(Bug::RandomOrder) && coin();
+        let missing = |chunk: &u32| self.states[*chunk as usize] == ChunkState::Missing && has(*chunk);
+        if is_wanted { (0..self.states.len() as u32).rev().find(missing) } else { None }
     }
 
     /// [`Bug::EndIsComplete`].
@@ -35,7 +42,6 @@ impl Transfer {
             }
             self.states[chunk as usize] = ChunkState::Verified;
             self.open -= 1;
-            self.progress.verified += self.place(chunk).map_or(0, |place| place.bytes());
         }
     }
 }

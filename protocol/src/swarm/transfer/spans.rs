@@ -6,8 +6,6 @@ use alloc::vec::Vec;
 use super::{Checked, ChunkState, Place, Transfer};
 use crate::content::geometry::SPAN_BLOCKS;
 use crate::content::tree;
-#[cfg(planted)]
-use crate::planted::{self, Bug, is};
 use crate::wire::BlockRun;
 use crate::{BlobId, ConnId, Hash};
 
@@ -57,12 +55,6 @@ impl Transfer {
             has(chunk) && only.is_none_or(|only| only == id)
         };
         let loose = self.loose.iter().copied().find(|(chunk, _)| free(*chunk));
-        #[cfg(planted)]
-        let loose = if is(Bug::RequestsReversed) || is(Bug::RandomOrder) && planted::coin() {
-            self.loose.iter().copied().rfind(|(chunk, _)| free(*chunk))
-        } else {
-            loose
-        };
         let (chunk, span) = match loose {
             Some(found) => found,
             None => (self.activate(wide_max, &has)?, 0),
@@ -87,6 +79,8 @@ impl Transfer {
             self.cursor += 1;
         }
         let again = self.again.iter().copied().find(|chunk| has(*chunk));
+        #[cfg(planted)]
+        let again = self.last_missing(&has).or(again);
         let found = again.or_else(|| {
             let ahead = self.states.get(self.cursor as usize..)?;
             let mut ahead = ahead.iter().zip(self.cursor..);
