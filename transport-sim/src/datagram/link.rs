@@ -196,7 +196,10 @@ impl Link {
 
     /// When a datagram has left the line; none if its queue is full.
     fn pass_line(&mut self, now: Now, cost: usize) -> Option<Now> {
-        while let Some((_, passed)) = self.line.pop_front_if(|(left, _)| *left <= now) {
+        while let Some((left, passed)) = self.line.front().copied()
+            && left <= now
+        {
+            self.line.pop_front();
             self.line_cost -= passed;
         }
         let Some(bandwidth) = self.path.bandwidth else { return Some(now) };

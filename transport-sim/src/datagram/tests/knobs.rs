@@ -179,8 +179,10 @@ const ALL: Path = Path {
     ..Path::SMOOTH
 };
 
-/// What became of each datagram, by its number: how long it was, how often it came, and after how long.
-fn fates(path: Path) -> Vec<Vec<(Duration, Vec<u8>)>> {
+/// What became of a datagram: all that came of it, and after how long.
+type Fate = Vec<(Duration, Vec<u8>)>;
+
+fn fates(path: Path) -> Vec<Fate> {
     let mut link = Link::new(5, "there", path);
     (0..2000)
         .map(|number| {
@@ -196,7 +198,7 @@ fn fates(path: Path) -> Vec<Vec<(Duration, Vec<u8>)>> {
 #[test]
 fn removing_one_knob_shifts_no_draw_of_another() {
     let with = fates(ALL);
-    let compare = |path: Path, same: &dyn Fn(&[(Duration, Vec<u8>)], &[(Duration, Vec<u8>)]) -> bool| {
+    let compare = |path: Path, same: &dyn Fn(&Fate, &Fate) -> bool| {
         let without = fates(path);
         assert_ne!(with, without, "the knob did something");
         for (number, (with, without)) in with.iter().zip(&without).enumerate() {
@@ -208,18 +210,15 @@ fn removing_one_knob_shifts_no_draw_of_another() {
         with == without || with.len() == 2 && with.contains(&without[0])
     });
     compare(Path { reorder_permille: 0, ..ALL }, &|with, without| {
-        let bytes =
-            |fate: &[(Duration, Vec<u8>)]| fate.iter().map(|(_, bytes)| bytes.clone()).collect::<Vec<_>>();
+        let bytes = |fate: &Fate| fate.iter().map(|(_, bytes)| bytes.clone()).collect::<Vec<_>>();
         bytes(with) == bytes(without)
     });
     compare(Path { truncate_permille: 0, ..ALL }, &|with, without| {
-        let times = |fate: &[(Duration, Vec<u8>)]| fate.iter().map(|(delay, _)| *delay).collect::<Vec<_>>();
+        let times = |fate: &Fate| fate.iter().map(|(delay, _)| *delay).collect::<Vec<_>>();
         times(with) == times(without) && (with == without || with[0].1.len() < 100)
     });
     compare(Path { corrupt_permille: 0, ..ALL }, &|with, without| {
-        let shape = |fate: &[(Duration, Vec<u8>)]| {
-            fate.iter().map(|(delay, bytes)| (*delay, bytes.len())).collect::<Vec<_>>()
-        };
+        let shape = |fate: &Fate| fate.iter().map(|(delay, bytes)| (*delay, bytes.len())).collect::<Vec<_>>();
         shape(with) == shape(without)
     });
 }
