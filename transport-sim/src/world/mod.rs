@@ -1,6 +1,7 @@
 //! The discrete-event simulator: the core, the pump, the channel, the link and the store as every driver runs them, on
 //! virtual streams, disks and clocks, in one thread. Equal plans give equal runs, bit for bit.
 
+mod actor;
 mod agenda;
 mod channel;
 mod clock;
@@ -107,6 +108,8 @@ pub(crate) struct World<'a> {
     events: u64,
     still: u64,
     receipts: u64,
+    /// Something has happened that may have been the last.
+    may_be_over: bool,
 }
 
 impl<'a> World<'a> {
@@ -149,6 +152,7 @@ impl<'a> World<'a> {
             events: 0,
             still: 0,
             receipts: 0,
+            may_be_over: false,
         };
         world.prepare();
         world
@@ -172,7 +176,7 @@ impl<'a> World<'a> {
         let events_max = options.events_max.unwrap_or(100_000_000);
         let mut over = None;
         while self.violation.is_none() {
-            if over.is_none() && self.is_over() {
+            if over.is_none() && std::mem::take(&mut self.may_be_over) && self.is_over() {
                 over = Some(self.now + AFTERMATH);
             }
             let Some((at, what)) = self.agenda.next().filter(|(at, _)| over.is_none_or(|over| *at <= over))
@@ -268,8 +272,9 @@ impl<'a> World<'a> {
         }
         let host_now = host.clock.now(now);
         // What a rotten disk gives an honest sender is sent: the receiver must see it.
-        let truth = (host.part == Part::Sender && !host.lies).then_some(&*content);
+        let is_honest = host.part == Part::Sender && !host.lies;
         let process = host.process.as_mut()?;
+        let truth = (is_honest && process.actor.is_none()).then_some(&*content);
         let tapped =
             end.map(|(conn, side)| Tapped { tap: &mut self.conns[conn].tap, out: net::way_of(side), truth });
         let trace = &mut self.trace;
