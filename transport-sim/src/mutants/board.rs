@@ -21,7 +21,8 @@ pub(super) fn all(only: &[u8], jobs: usize, say: &mut dyn FnMut(&str)) -> bool {
         }
         let twice = ROWS.iter().any(|row| row.bug == bug && matches!(row.probe, Probe::Twice(..)));
         set(Some(bug));
-        let kinds: Vec<Option<Kind>> = [None].into_iter().chain(Kind::ALL.iter().copied().map(Some)).collect();
+        let kinds: Vec<Option<Kind>> =
+            [None].into_iter().chain(Kind::ALL.iter().copied().map(Some)).collect();
         let found = each(kinds.len(), jobs, |number| {
             let mix = kinds[number].map_or(Mix::Calm, Mix::Only);
             [Cast::Varied, Cast::Five].into_iter().find_map(|cast| {

@@ -9,12 +9,15 @@ mod hunt;
 #[cfg(planted)]
 mod probe;
 #[cfg(planted)]
+mod scenes;
+#[cfg(planted)]
 mod stores;
 #[cfg(planted)]
 mod table;
 
 /// Builds and runs them, in the folder of the sources.
-pub const COMMAND: &str = "RUSTFLAGS='--cfg planted' cargo run --target-dir target/planted -p truecopy-sim --example mutants";
+pub const COMMAND: &str =
+    "RUSTFLAGS='--cfg planted' cargo run --target-dir target/planted -p truecopy-sim --example mutants";
 
 /// How much is run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -13,6 +13,8 @@ pub(super) enum Probe {
     Run(Cast, ChannelKind, Mix),
     /// The same, each run twice: they must be equal.
     Twice(Cast, ChannelKind, Mix),
+    /// In whole runs of plans with a name.
+    Scene(&'static str, fn(u64) -> Plan),
     /// In a store of a size that no run has.
     Store(fn(u64) -> Option<Caught>),
 }
@@ -34,11 +36,13 @@ impl Probe {
     /// What the oracles say of a seed.
     pub(super) fn look(self, seed: u64) -> Option<Caught> {
         match self {
-            Self::Run(cast, channel, mix) => go(SeedText::new(cast, channel, mix, seed)).0,
+            Self::Run(cast, channel, mix) => go(&Plan::of_seed(SeedText::new(cast, channel, mix, seed))).0,
+            Self::Scene(_, make) => go(&make(seed)).0,
             Self::Twice(cast, channel, mix) => {
-                let text = SeedText::new(cast, channel, mix, seed);
-                let (first, second) = (go(text), go(text));
-                let differs = (first.1 != second.1).then_some(Caught { oracle: Oracle::Determinism, class: "two runs differ" });
+                let plan = Plan::of_seed(SeedText::new(cast, channel, mix, seed));
+                let (first, second) = (go(&plan), go(&plan));
+                let differs = (first.1 != second.1)
+                    .then_some(Caught { oracle: Oracle::Determinism, class: "two runs differ" });
                 differs.or(first.0)
             }
             Self::Store(look) => look(seed),
@@ -50,6 +54,7 @@ impl Probe {
         match self {
             Self::Run(_, ChannelKind::Clear, _) | Self::Twice(_, ChannelKind::Clear, _) => "clear",
             Self::Run(_, ChannelKind::Tls, _) | Self::Twice(_, ChannelKind::Tls, _) => "tls",
+            Self::Scene(..) => "clear",
             Self::Store(_) => "-",
         }
     }
@@ -58,14 +63,15 @@ impl Probe {
     pub(super) fn faults(self) -> String {
         match self {
             Self::Run(cast, _, mix) | Self::Twice(cast, _, mix) => format!("{cast} {mix}"),
+            Self::Scene(name, _) => name.into(),
             Self::Store(_) => "store".into(),
         }
     }
 }
 
-fn go(seed: SeedText) -> (Option<Caught>, u64) {
+fn go(plan: &Plan) -> (Option<Caught>, u64) {
     let options = world::Options { events_max: Some(EVENTS_MAX), ..world::Options::default() };
-    let Ok(run) = world::run(&Plan::of_seed(seed), &options) else { return (None, 0) };
+    let Ok(run) = world::run(plan, &options) else { return (None, 0) };
     let caught = match &run.verdict {
         Verdict::Pass => None,
         Verdict::Fail(violation) => Some(Caught { oracle: violation.oracle, class: violation.class }),

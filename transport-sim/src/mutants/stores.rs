@@ -4,7 +4,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use truecopy_protocol::content::geometry::{BLOCK, ChunkSize, SPAN, SPAN_HEIGHT, Shape};
-use truecopy_protocol::content::manifest::{EntryKind, FileEntry, Manifest, ManifestBuilder, Mtime, OwnedKind};
+use truecopy_protocol::content::manifest::{
+    EntryKind, FileEntry, Manifest, ManifestBuilder, Mtime, OwnedKind,
+};
 use truecopy_protocol::content::name::RelPathBuf;
 use truecopy_protocol::content::selection::Selection;
 use truecopy_protocol::content::tree::{OneByOne, RootBuilder, subtree};
@@ -23,7 +25,8 @@ const BROKEN: Caught = Caught { oracle: Oracle::Error, class: "the store fails w
 
 fn open(disk: &FaultyDisk, manifest: &Arc<Manifest>) -> Result<Staging<FaultyDisk>, StorageError> {
     let survey = Survey::take(disk, Arc::clone(manifest), Selection::All, Vec::new())?;
-    let plan = survey.decide(disk, OnConflict::Fail, OnImpossible::Fail)?.map_err(|_| StorageError::Conflict)?;
+    let plan =
+        survey.decide(disk, OnConflict::Fail, OnImpossible::Fail)?.map_err(|_| StorageError::Conflict)?;
     let options = StagingOptions {
         manifest: Arc::clone(manifest),
         selection: Selection::All,

@@ -3,8 +3,9 @@
 use truecopy_protocol::planted::Bug;
 
 use super::probe::Probe;
+use super::scenes;
 use crate::campaign::{Cast, Kind, Mix};
-use crate::plan::ChannelKind;
+use crate::plan::{ChannelKind, Plan};
 
 pub(super) struct Row {
     pub(super) bug: Bug,
@@ -24,6 +25,10 @@ const fn calm(bug: Bug, cast: Cast, ceiling: u64) -> Row {
     Row { bug, probe: Probe::Run(cast, ChannelKind::Clear, Mix::Calm), ceiling }
 }
 
+const fn scene(bug: Bug, make: fn(u64) -> Plan, name: &'static str, ceiling: u64) -> Row {
+    Row { bug, probe: Probe::Scene(name, make), ceiling }
+}
+
 /// Every bug, under the one kind of faults that shows it.
 pub(super) const ROWS: &[Row] = &[
     clear(Bug::TailDropped, Cast::Pair, Kind::ShortWrites, 10),
@@ -38,8 +43,8 @@ pub(super) const ROWS: &[Row] = &[
     clear(Bug::WholeBuffers, Cast::Varied, Kind::ShortWrites, 20),
     clear(Bug::OwedForgotten, Cast::Pair, Kind::Resets, 50),
     tls(Bug::OwedForgotten, Cast::Pair, Kind::Resets, 50),
-    clear(Bug::DecoderKept, Cast::Pair, Kind::Resets, 50),
-    tls(Bug::DecoderKept, Cast::Pair, Kind::Resets, 50),
+    clear(Bug::DecoderKept, Cast::Varied, Kind::Resets, 50),
+    clear(Bug::DecoderKept, Cast::Pair, Kind::EarlyFins, 50),
     clear(Bug::NotDrained, Cast::Varied, Kind::People, 100),
     clear(Bug::OneReadOnly, Cast::Pair, Kind::ShortReads, 20),
     tls(Bug::OneReadOnly, Cast::Pair, Kind::ShortReads, 20),
@@ -50,20 +55,24 @@ pub(super) const ROWS: &[Row] = &[
     Row { bug: Bug::ShortOffset, probe: Probe::HUGE, ceiling: 5 },
     clear(Bug::MatchedByOrder, Cast::Varied, Kind::Hangs, 100),
     clear(Bug::AppendPosition, Cast::Varied, Kind::SlowDisks, 50),
-    clear(Bug::LengthTrusted, Cast::Varied, Kind::CrashAtCall, 20),
-    clear(Bug::ClaimsFirst, Cast::Varied, Kind::Tuning, 10),
+    scene(Bug::LengthTrusted, scenes::killed_half_way, "killed half-way", 20),
+    scene(Bug::ClaimsFirst, scenes::often_synced, "often synced", 10),
     clear(Bug::NoSync, Cast::Varied, Kind::PowerCuts, 20),
     clear(Bug::SyncBelieved, Cast::Varied, Kind::BadSyncs, 50),
-    clear(Bug::ShortWriteIgnored, Cast::Varied, Kind::DiskShort, 10),
+    clear(Bug::ShortWriteIgnored, Cast::Varied, Kind::DiskShort, 20),
     clear(Bug::ShortWriteIgnored, Cast::Varied, Kind::NoSpace, 10),
     Row { bug: Bug::OtherVersion, probe: Probe::OTHER_VERSION, ceiling: 30 },
     clear(Bug::NoTimeout, Cast::Pair, Kind::PowerCuts, 10),
     clear(Bug::WallClock, Cast::Varied, Kind::Clocks, 20),
     clear(Bug::NoBackoff, Cast::Pair, Kind::Refusals, 5),
     clear(Bug::BannedAtOnce, Cast::Pair, Kind::Flips, 100),
-    clear(Bug::LiarAsked, Cast::Five, Kind::Hostile, 20),
-    clear(Bug::KeepAliveLate, Cast::Pair, Kind::People, 10),
-    clear(Bug::AskedTwice, Cast::Varied, Kind::Delays, 100),
-    clear(Bug::LengthBelieved, Cast::Five, Kind::Hostile, 5),
-    Row { bug: Bug::RandomOrder, probe: Probe::Twice(Cast::Varied, ChannelKind::Clear, Mix::Calm), ceiling: 2 },
+    scene(Bug::LiarAsked, scenes::lying_have, "hostile: lying-have", 20),
+    scene(Bug::KeepAliveLate, scenes::long_pause, "long pause", 10),
+    scene(Bug::AskedTwice, scenes::two_sources, "two sources, delays", 100),
+    scene(Bug::LengthBelieved, scenes::noise, "hostile: noise", 5),
+    Row {
+        bug: Bug::RandomOrder,
+        probe: Probe::Twice(Cast::Varied, ChannelKind::Clear, Mix::Calm),
+        ceiling: 2,
+    },
 ];
