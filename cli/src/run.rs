@@ -75,6 +75,7 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit> {
         Command::Clean(args) => commands::leftovers::clean(&args, context),
         Command::Demo(args) => commands::demo::run(&args, context),
         Command::Replay(args) => commands::replay::run(&args, context),
+        Command::Sim(args) => commands::sim::run(&args, context),
         Command::Completions(args) => commands::completions::run(&args, context),
         Command::Man(args) => commands::man::run(&args, context),
     }

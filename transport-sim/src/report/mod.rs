@@ -1,0 +1,3 @@
+//! What people are shown of a run.
+
+pub(crate) mod canvas;
