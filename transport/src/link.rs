@@ -181,6 +181,11 @@ impl<S: Stream, C: Channel> Link<S, C> {
         &mut self.stream.inner
     }
 
+    /// The stream alone; what the channel still had is forgotten.
+    pub fn into_stream(self) -> S {
+        self.stream.inner
+    }
+
     /// Bytes of memory that its channel holds.
     pub fn memory(&self) -> usize {
         self.pump.memory()

@@ -2,31 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::rng::Rng;
-
-const PAGE: u64 = 16 * 1024;
-/// What a power loss keeps or loses as a whole.
-const SECTOR: u64 = 512;
-const SECTORS: u64 = PAGE / SECTOR;
-
-#[derive(Clone, Debug)]
-enum Platter {
-    Same,
-    Zeros,
-    Older(Box<[u8]>),
-}
-
-#[derive(Clone, Debug)]
-struct Page {
-    seen: Box<[u8]>,
-    platter: Platter,
-    /// Sectors written since the last sync.
-    dirty: u32,
-    /// Sectors whose sync failed: a later sync passes over them.
-    lost: u32,
-    /// Sectors ever written, for the space they take.
-    used: u32,
-}
+use super::faults::AtPowerLoss;
+use super::page::{PAGE, Page, SECTOR};
+use super::power::Fate;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Content {
@@ -35,6 +13,18 @@ pub(super) struct Content {
     durable_size: u64,
     reserved: u64,
     written_sectors: u64,
+}
+
+/// Calls `act` with the number of each page that `len` bytes at `offset` touch, the offset in it, and which of the
+/// bytes lie there.
+fn pages(offset: u64, len: u64, mut act: impl FnMut(u64, usize, std::ops::Range<usize>)) {
+    let mut at = 0;
+    while at < len {
+        let (page, start) = ((offset + at) / PAGE, (offset + at) % PAGE);
+        let take = (PAGE - start).min(len - at);
+        act(page, start as usize, at as usize..(at + take) as usize);
+        at += take;
+    }
 }
 
 impl Content {
@@ -55,138 +45,99 @@ impl Content {
 
     pub(super) fn read(&self, buf: &mut [u8], offset: u64) -> usize {
         let len = (buf.len() as u64).min(self.size.saturating_sub(offset));
-        let mut at = 0;
-        while at < len {
-            let (page, start) = ((offset + at) / PAGE, (offset + at) % PAGE);
-            let take = (PAGE - start).min(len - at);
-            let out = &mut buf[at as usize..(at + take) as usize];
-            match self.pages.get(&page) {
-                Some(page) => out.copy_from_slice(&page.seen[start as usize..(start + take) as usize]),
-                None => out.fill(0),
-            }
-            at += take;
-        }
+        pages(offset, len, |page, start, range| match self.pages.get(&page) {
+            Some(page) => buf[range.clone()].copy_from_slice(&page.seen()[start..start + range.len()]),
+            None => buf[range].fill(0),
+        });
         len as usize
     }
 
-    pub(super) fn write(&mut self, bytes: &[u8], offset: u64) {
-        let mut at = 0;
-        while at < bytes.len() as u64 {
-            let (number, start) = ((offset + at) / PAGE, (offset + at) % PAGE);
-            let take = (PAGE - start).min(bytes.len() as u64 - at);
-            let page = self.pages.entry(number).or_insert_with(Page::new);
-            page.touch(start / SECTOR..(start + take).div_ceil(SECTOR), &mut self.written_sectors);
-            page.seen[start as usize..(start + take) as usize]
-                .copy_from_slice(&bytes[at as usize..(at + take) as usize]);
-            at += take;
-        }
-        self.size = self.size.max(offset + bytes.len() as u64);
+    /// As [`read`](Self::read), of what is on the platter.
+    pub(super) fn read_durable(&self, buf: &mut [u8], offset: u64) -> usize {
+        let len = (buf.len() as u64).min(self.durable_size.saturating_sub(offset));
+        pages(offset, len, |page, start, range| match self.pages.get(&page) {
+            Some(page) => page.read_durable(&mut buf[range], start),
+            None => buf[range].fill(0),
+        });
+        len as usize
     }
 
-    pub(super) fn set_len(&mut self, len: u64) {
+    /// `number` tells this write from earlier ones.
+    pub(super) fn write(&mut self, bytes: &[u8], offset: u64, number: u32) {
+        pages(offset, bytes.len() as u64, |page, start, range| {
+            let page = self.pages.entry(page).or_insert_with(Page::new);
+            let before = page.used();
+            page.write(&bytes[range], start, number);
+            self.written_sectors += page.used() - before;
+        });
+        self.extend(offset + bytes.len() as u64);
+    }
+
+    /// Makes the file at least so long.
+    pub(super) fn extend(&mut self, len: u64) {
+        self.size = self.size.max(len);
+    }
+
+    pub(super) fn set_len(&mut self, len: u64, number: u32) {
         if len < self.size {
-            let zeros = vec![0; ((len.next_multiple_of(PAGE)).min(self.size) - len) as usize];
-            if !zeros.is_empty() && self.pages.contains_key(&(len / PAGE)) {
-                self.write(&zeros, len);
-            }
-            let cut = self.pages.split_off(&len.div_ceil(PAGE));
-            self.written_sectors -= cut.values().map(|page| u64::from(page.used.count_ones())).sum::<u64>();
+            self.cut(len, number);
             self.reserved = self.reserved.min(len);
         }
         self.size = len;
     }
 
+    /// Drops what lies at and beyond an offset.
+    fn cut(&mut self, len: u64, number: u32) {
+        if let Some(page) = self.pages.get_mut(&(len / PAGE)) {
+            page.cut((len % PAGE) as usize, number);
+        }
+        let cut = self.pages.split_off(&len.div_ceil(PAGE));
+        self.written_sectors -= cut.values().map(Page::used).sum::<u64>();
+    }
+
     pub(super) fn sync(&mut self) {
         self.durable_size = self.size;
-        for page in self.pages.values_mut() {
-            page.settle(|_| true);
-        }
+        self.pages.values_mut().for_each(Page::sync);
     }
 
     /// A sync that failed: what was dirty is thought clean from now on, and is not on the platter.
     pub(super) fn lose(&mut self) {
-        for page in self.pages.values_mut() {
-            page.lost |= page.dirty;
-            page.dirty = 0;
-        }
+        self.pages.values_mut().for_each(Page::lose);
     }
 
     /// Power is lost: any subset of the unsynced sectors has reached the platter.
-    pub(super) fn crash(&mut self, rng: &mut Rng) {
-        if self.size != self.durable_size && rng.chance(500) {
-            self.size = self.durable_size;
+    pub(super) fn crash(&mut self, fate: &mut Fate<'_>) {
+        if self.size != self.durable_size {
+            let is_lost = match fate.faults.unsynced_data {
+                AtPowerLoss::AnySubset => fate.data.happens(500),
+                AtPowerLoss::Lost => true,
+                AtPowerLoss::Kept => false,
+            };
+            if is_lost {
+                self.size = self.durable_size;
+                fate.counts.lost_sizes += 1;
+            }
         }
         self.durable_size = self.size;
-        let luck = [0, 200, 500, 800, 1000][rng.below(5) as usize];
+        let luck = [0, 200, 500, 800, 1000][fate.data.below(5)];
         for page in self.pages.values_mut() {
-            page.settle(|_| rng.chance(luck));
-            page.revert();
+            page.crash(luck, fate);
         }
-        let size = self.size;
-        self.set_len(size);
+        self.cut(self.size, 0);
+        self.sync();
     }
 
-    /// Flips bits of one byte for good.
-    pub(super) fn rot(&mut self, offset: u64, mask: u8) {
-        let mut byte = [0];
-        if self.read(&mut byte, offset) == 1 {
-            self.write(&[byte[0] ^ mask], offset);
-            self.sync();
-        }
-    }
-}
-
-impl Page {
-    fn new() -> Self {
-        Self { seen: vec![0; PAGE as usize].into(), platter: Platter::Zeros, dirty: 0, lost: 0, used: 0 }
-    }
-
-    fn touch(&mut self, sectors: std::ops::Range<u64>, written: &mut u64) {
-        if matches!(self.platter, Platter::Same) {
-            self.platter = Platter::Older(self.seen.clone());
-        }
-        for sector in sectors {
-            let bit = 1 << sector;
-            self.dirty |= bit;
-            self.lost &= !bit;
-            *written += u64::from(self.used & bit == 0);
-            self.used |= bit;
-        }
-    }
-
-    /// Moves the chosen dirty sectors to the platter; the others stay dirty.
-    fn settle(&mut self, mut keep: impl FnMut(u64) -> bool) {
-        let mut kept = 0;
-        for sector in (0..SECTORS).filter(|sector| self.dirty & 1 << sector != 0) {
-            if keep(sector) {
-                kept |= 1_u32 << sector;
+    /// Changes bytes for good and without a trace in what is synced. Returns how many there were.
+    pub(super) fn damage(&mut self, offset: u64, len: u64, change: impl Fn(usize, u8) -> u8) -> u64 {
+        let len = len.min(self.size.saturating_sub(offset));
+        pages(offset, len, |page, start, range| {
+            let page = self.pages.entry(page).or_insert_with(Page::new);
+            let before = page.used();
+            for (at, byte) in range.enumerate() {
+                page.damage(start + at, |old| change(byte, old));
             }
-        }
-        if kept == self.dirty && self.lost == 0 {
-            self.platter = Platter::Same;
-        } else {
-            let mut older = match std::mem::replace(&mut self.platter, Platter::Same) {
-                Platter::Older(older) => older,
-                Platter::Zeros => vec![0; PAGE as usize].into(),
-                Platter::Same => self.seen.clone(),
-            };
-            for sector in (0..SECTORS).filter(|sector| kept & 1 << sector != 0) {
-                let range = (sector * SECTOR) as usize..((sector + 1) * SECTOR) as usize;
-                older[range.clone()].copy_from_slice(&self.seen[range]);
-            }
-            self.platter = Platter::Older(older);
-        }
-        self.dirty &= !kept;
-    }
-
-    /// Forgets what is not on the platter.
-    fn revert(&mut self) {
-        match std::mem::replace(&mut self.platter, Platter::Same) {
-            Platter::Same => {}
-            Platter::Zeros => self.seen.fill(0),
-            Platter::Older(older) => self.seen = older,
-        }
-        self.dirty = 0;
-        self.lost = 0;
+            self.written_sectors += page.used() - before;
+        });
+        len
     }
 }

@@ -73,9 +73,7 @@ impl Story {
         let unstable = (seed, Weather::Unstable { seed });
         let layer = |name, does, run| Layer { name, does, run };
         let layers = vec![
-            layer("frames", "length and tag before every block", {
-                carry(unstable, (Naive, Framed, Frames), bare())
-            }),
+            layer("frames", "length and tag first", carry(unstable, (Naive, Framed, Frames), bare())),
             layer("block hashes", "SHA-256 of every 16 KiB", {
                 carry(unstable, (Naive, Framed, Blocks), bare())
             }),

@@ -31,6 +31,18 @@ pub struct Counts {
     pub eaten: u64,
 }
 
+/// How far a direction has ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ending {
+    /// It has not.
+    #[default]
+    Open,
+    /// After what is under way, the reader finds its end.
+    Ended,
+    /// Both ends find an error.
+    Reset,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Open,
@@ -102,6 +114,14 @@ impl Lane {
         match self.state {
             State::Reset(eats) => Some(eats),
             _ => None,
+        }
+    }
+
+    pub(super) fn ending(&self) -> Ending {
+        match self.state {
+            State::Open | State::Abandoned => Ending::Open,
+            State::Ended | State::Swallowing => Ending::Ended,
+            State::Reset(_) => Ending::Reset,
         }
     }
 
@@ -195,7 +215,11 @@ impl Lane {
 
     pub(super) fn arrive(&mut self, max: usize) -> usize {
         let len = max.min(self.under_way.len());
-        self.arrived.extend(self.under_way.drain(..len));
+        let (front, back) = self.under_way.as_slices();
+        let from_front = front.len().min(len);
+        self.arrived.extend(&front[..from_front]);
+        self.arrived.extend(&back[..len - from_front]);
+        self.under_way.drain(..len);
         len
     }
 

@@ -13,8 +13,8 @@ use std::io;
 use std::rc::Rc;
 
 pub use fault::{Break, Damage, Eats};
-pub use lane::Counts;
 use lane::Lane;
+pub use lane::{Counts, Ending};
 pub use random::Random;
 pub use shape::{Arrival, Cut, Shape};
 use truecopy_transport::stream::Stream;
@@ -94,6 +94,21 @@ impl SimStream {
     /// What the direction that this end writes has done so far.
     pub fn counts(&self) -> Counts {
         self.outbound().borrow().counts()
+    }
+
+    /// What the direction that this end reads has done so far.
+    pub fn inbound_counts(&self) -> Counts {
+        self.inbound().borrow().counts()
+    }
+
+    /// How far the direction that this end writes has ended.
+    pub fn ending(&self) -> Ending {
+        self.outbound().borrow().ending()
+    }
+
+    /// How far the direction that this end reads has ended.
+    pub fn inbound_ending(&self) -> Ending {
+        self.inbound().borrow().ending()
     }
 
     /// Resets both directions now, as a machine between the two ends can (N13).

@@ -1,0 +1,91 @@
+//! Who takes part, and in what.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::plan::Scenario;
+use crate::stream::Random;
+
+/// A family of scenarios.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cast {
+    /// One sender, one receiver, 64 KiB.
+    Pair,
+    /// Two senders, three receivers, 256 KiB.
+    Five,
+    /// One to three of each, and files of all interesting sizes up to some MiB.
+    Varied,
+}
+
+impl Cast {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Pair, Self::Five, Self::Varied];
+
+    /// Its name in seeds.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pair => "pair",
+            Self::Five => "five",
+            Self::Varied => "varied",
+        }
+    }
+
+    pub(super) fn scenario(self, draws: &mut Random) -> Scenario {
+        match self {
+            Self::Pair => Scenario::new(1, 1, &[64 << 10]),
+            Self::Five => Scenario::new(2, 3, &[256 << 10]),
+            Self::Varied => {
+                let senders = 1 + draws.below(3) as u16;
+                let receivers = 1 + draws.below(3) as u16;
+                let sizes = SIZES[draws.below(SIZES.len())];
+                let mut scenario = Scenario::new(senders, receivers, sizes);
+                if draws.below(3) == 0 {
+                    scenario.sources = 1;
+                }
+                if draws.below(6) == 0 {
+                    scenario.present.push(scenario.files[0].path.clone());
+                }
+                scenario
+            }
+        }
+    }
+}
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+
+/// Sizes at and beside the edges of blocks, spans and chunks; few of each, so that their hashes are made once.
+const SIZES: &[&[u64]] = &[
+    &[1],
+    &[0, 1, 2],
+    &[16 * KIB - 1, 16 * KIB, 16 * KIB + 1],
+    &[256 * KIB],
+    &[256 * KIB + 1],
+    &[256 * KIB - 1, 3],
+    &[512 * KIB, 0, 100],
+    &[700_000],
+    &[MIB],
+    &[2 * MIB + 12_345, 5_000],
+    &[4_096; 24],
+    &[100, 20_000, 300_000, 1, 0, 65_536],
+    &[3 * MIB],
+];
+
+impl fmt::Display for Cast {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Not the name of a cast.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no cast; there are pair, five and varied")]
+pub struct BadCast(String);
+
+impl FromStr for Cast {
+    type Err = BadCast;
+
+    fn from_str(text: &str) -> Result<Self, BadCast> {
+        Self::ALL.into_iter().find(|cast| cast.name() == text).ok_or_else(|| BadCast(text.to_owned()))
+    }
+}

@@ -1,0 +1,434 @@
+//! Kinds of faults, and how a seed makes some of each.
+
+use super::Cast;
+use crate::disk::{CallKind, DiskFault, Edit, Failure, Lasting, Mtime};
+use crate::plan::{Allowed, ChannelKind, Eating, End, Fault, Plan, Script, SleepClock, Way};
+use crate::stream::Random;
+
+macro_rules! kinds {
+    ($($kind:ident => $name:literal, $doc:literal;)*) => {
+        /// A kind of faults that a mix may have.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Kind { $(#[doc = $doc] $kind,)* }
+
+        impl Kind {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$kind,)*];
+
+            /// Its name in mixes.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$kind => $name,)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    ShortWrites => "short-writes", "N1.";
+    ShortReads => "short-reads", "N2.";
+    Segments => "segments", "N3.";
+    WouldBlock => "would-block", "N4.";
+    Interrupts => "interrupts", "N5.";
+    LostEdges => "lost-edges", "N6.";
+    Delays => "delays", "N7.";
+    SlowLines => "slow-lines", "N8, N18.";
+    OneWaySlow => "one-way-slow", "N9.";
+    Losses => "losses", "N10.";
+    Partitions => "partitions", "N11.";
+    Swizzle => "swizzle", "N12.";
+    Resets => "resets", "N13, N14.";
+    EarlyFins => "early-fins", "N16.";
+    Hangs => "hangs", "N17.";
+    Flips => "flips", "N19. Not what TCP does.";
+    Scrambles => "scrambles", "N20. Not what TCP does.";
+    Ghosts => "ghosts", "N22. Not what TCP does.";
+    Refusals => "refusals", "N23.";
+    Moves => "moves", "N24.";
+    Hostile => "hostile", "N25.";
+    DiskShort => "disk-short", "D1.";
+    NoSpace => "no-space", "D2.";
+    DiskErrors => "disk-errors", "D3, D13.";
+    CrashAtCall => "crash-at-call", "D4, D5, D6, D10.";
+    BadSyncs => "bad-syncs", "D7, a sync that fails.";
+    LyingSyncs => "lying-syncs", "D7, a sync that lies.";
+    Misdirections => "misdirections", "D8.";
+    Rot => "rot", "D9.";
+    SourceEdits => "source-edits", "D11.";
+    SlowDisks => "slow-disks", "D12.";
+    Kills => "kills", "P1.";
+    PowerCuts => "power-cuts", "P1, N15.";
+    Sleeps => "sleeps", "P2.";
+    Clocks => "clocks", "P3.";
+    NewerPeers => "newer-peers", "P4.";
+    Tuning => "tuning", "P5, P6.";
+    People => "people", "The user pauses, goes on, stops and starts again.";
+}
+
+/// Draws in the shapes that faults like.
+struct Draw<'a> {
+    draws: &'a mut Random,
+    plan: &'a Plan,
+}
+
+impl Draw<'_> {
+    fn below(&mut self, end: usize) -> usize {
+        self.draws.below(end)
+    }
+
+    /// Between one and `max`, every magnitude as likely.
+    fn scale(&mut self, max: u64) -> u64 {
+        let bits = 1 + self.below(max.max(2).ilog2() as usize + 1);
+        1 + self.draws.draw() % (1 << bits).min(max)
+    }
+
+    fn host(&mut self) -> u16 {
+        self.below(self.plan.scenario.hosts()) as u16
+    }
+
+    fn sender(&mut self) -> u16 {
+        self.below(usize::from(self.plan.scenario.senders)) as u16
+    }
+
+    fn receiver(&mut self) -> u16 {
+        self.plan.scenario.senders + self.below(usize::from(self.plan.scenario.receivers)) as u16
+    }
+
+    fn way(&mut self) -> Way {
+        if self.below(4) == 0 { Way::Up } else { Way::Down }
+    }
+
+    fn nth(&mut self) -> u32 {
+        [0, 0, 0, 1, 1, 2, 3][self.below(7)]
+    }
+
+    /// A byte of a connection: in its beginning, or anywhere.
+    fn byte(&mut self, way: Way) -> u64 {
+        let all = match way {
+            Way::Down => self.plan.scenario.size() + 2_000,
+            Way::Up => 1_000,
+        };
+        if self.below(3) == 0 { self.draws.draw() % 1_500 } else { self.draws.draw() % all.max(1) }
+    }
+
+    /// A moment: early ones are more likely, for a run is short.
+    fn moment(&mut self) -> u64 {
+        self.scale(3_000) - 1
+    }
+
+    /// A time that begins early and lasts.
+    fn window(&mut self, longest: u64) -> (u64, u64) {
+        let from = self.moment();
+        (from, from + self.scale(longest))
+    }
+
+    fn call(&mut self) -> u64 {
+        self.scale(400)
+    }
+}
+
+impl Kind {
+    pub(super) fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.name() == name)
+    }
+
+    /// Whether it says something in such runs.
+    pub(super) const fn fits(self, channel: ChannelKind, cast: Cast) -> bool {
+        match self {
+            // A liar needs an honest sender beside it.
+            Self::Hostile => matches!(cast, Cast::Five),
+            Self::Ghosts => matches!(channel, ChannelKind::Clear),
+            _ => true,
+        }
+    }
+
+    /// Adds some of it.
+    pub(super) fn add(self, plan: &mut Plan, draws: &mut Random) {
+        if self.shapes(plan, draws) {
+            return;
+        }
+        let times = 1 + draws.below(3);
+        for _ in 0..times {
+            let mut draw = Draw { draws, plan };
+            if let Some(fault) =
+                self.network(&mut draw).or_else(|| self.host(&mut draw)).or_else(|| self.disk(&mut draw))
+            {
+                plan.faults.push(fault);
+            }
+        }
+    }
+
+    /// What holds for the whole run. Whether it is of this sort.
+    fn shapes(self, plan: &mut Plan, draws: &mut Random) -> bool {
+        let mut draw = Draw { draws, plan: &plan.clone() };
+        let network = &mut plan.network;
+        match self {
+            Self::ShortWrites => {
+                if draw.below(3) > 0 {
+                    network.write_max = draw.scale(20_000) as u32;
+                }
+                if draw.below(2) == 0 {
+                    network.window = 64 + draw.scale(64_000) as u32;
+                }
+            }
+            Self::ShortReads => network.read_max = draw.scale(20_000) as u32,
+            Self::Segments => network.segment_max = 200 + draw.scale(20_000) as u32,
+            Self::WouldBlock => network.would_block_permille = 1 + draw.below(300) as u16,
+            Self::Interrupts => network.interrupted_permille = 1 + draw.below(100) as u16,
+            Self::Tuning => tune(plan, &mut draw),
+            _ => return false,
+        }
+        true
+    }
+
+    fn network(self, draw: &mut Draw<'_>) -> Option<Fault> {
+        let (receiver, sender, nth, way) = (draw.receiver(), draw.sender(), draw.nth(), draw.way());
+        let at_byte = draw.byte(way);
+        Some(match self {
+            Self::LostEdges => {
+                Fault::LostEdge { receiver, sender, nth, way, arrival: draw.scale(12) as u32 - 1 }
+            }
+            Self::Delays => {
+                let ((from_ms, to_ms), host) = (draw.window(20_000), draw.host());
+                let (add_us, jitter_us) = (draw.scale(2_000_000), draw.scale(200_000));
+                Fault::Delay { host, way, from_ms, to_ms, add_us, jitter_us }
+            }
+            Self::OneWaySlow => {
+                let way = if draw.below(2) == 0 { Way::Up } else { Way::Down };
+                let add_us = 1_000 + draw.scale(500_000);
+                Fault::Delay {
+                    host: draw.host(),
+                    way,
+                    from_ms: 0,
+                    to_ms: u64::from(u32::MAX),
+                    add_us,
+                    jitter_us: 0,
+                }
+            }
+            Self::SlowLines => {
+                let ((from_ms, to_ms), host) = (draw.window(10_000), draw.host());
+                Fault::Slow { host, from_ms, to_ms, rate: draw.scale(1 << 20) }
+            }
+            Self::Losses => {
+                let ((from_ms, to_ms), host) = (draw.window(5_000), draw.host());
+                Fault::Loss { host, from_ms, to_ms, permille: 10 + draw.below(500) as u16 }
+            }
+            Self::Partitions => {
+                let (from_ms, to_ms) = draw.window(60_000);
+                let way = [None, None, Some(Way::Up), Some(Way::Down)][draw.below(4)];
+                Fault::Partition { receiver, sender, way, from_ms, to_ms }
+            }
+            Self::Swizzle => {
+                let (step_ms, hold_ms) = (draw.scale(500), draw.scale(10_000));
+                Fault::Swizzle { from_ms: draw.moment(), step_ms, hold_ms }
+            }
+            Self::Resets => {
+                let eats_unread = if draw.below(2) == 0 { Eating::Unread } else { Eating::UnderWay };
+                if draw.below(3) == 0 {
+                    Fault::ResetAt { receiver, sender, at_ms: draw.moment(), eats_unread }
+                } else {
+                    Fault::Reset { receiver, sender, nth, way, at_byte, eats_unread }
+                }
+            }
+            Self::EarlyFins => Fault::EarlyFin { receiver, sender, nth, way, at_byte },
+            Self::Flips => Fault::Flip { receiver, sender, nth, way, at_byte, mask: 1 << draw.below(8) },
+            Self::Scrambles => {
+                let len = draw.scale(4_000) as u32;
+                match draw.below(3) {
+                    0 => Fault::DropBytes { receiver, sender, nth, way, at_byte, len },
+                    1 => Fault::DuplicateBytes { receiver, sender, nth, way, at_byte, len },
+                    _ => Fault::SwapBytes { receiver, sender, nth, way, at_byte, len },
+                }
+            }
+            Self::Ghosts => {
+                let nth = 1 + draw.below(2) as u32;
+                Fault::Ghost { receiver, sender, nth, way: Way::Down, at_byte, len: draw.scale(4_096) as u32 }
+            }
+            Self::Refusals => {
+                let (from_ms, to_ms) =
+                    if draw.below(2) == 0 { (0, draw.scale(10_000)) } else { draw.window(10_000) };
+                match draw.below(3) {
+                    0 => Fault::Refuse { host: sender, from_ms, to_ms },
+                    1 => Fault::Ignore { host: sender, from_ms, to_ms },
+                    _ => Fault::SlowAccept { host: sender, from_ms, to_ms, add_ms: draw.scale(20_000) },
+                }
+            }
+            Self::Moves => Fault::Move { host: sender, at_ms: draw.moment(), lost_ms: draw.scale(10_000) },
+            _ => return None,
+        })
+    }
+
+    fn host(self, draw: &mut Draw<'_>) -> Option<Fault> {
+        let (host, at_ms, down_ms) = (draw.host(), draw.moment(), draw.scale(20_000));
+        Some(match self {
+            Self::Kills => Fault::Crash { host, at_ms, down_ms, end: End::Kill },
+            Self::PowerCuts => Fault::Crash { host, at_ms, down_ms, end: End::Power },
+            Self::Hangs => Fault::Hang { host, from_ms: at_ms, to_ms: at_ms + 2 * down_ms + 1 },
+            Self::Sleeps => {
+                let clock = if draw.below(2) == 0 { SleepClock::Stops } else { SleepClock::Runs };
+                Fault::Sleep { host, from_ms: at_ms, to_ms: at_ms + draw.scale(3_600_000), clock }
+            }
+            Self::Clocks => {
+                if draw.below(2) == 0 {
+                    let ppm = [500, -500, 50_000, -50_000][draw.below(4)];
+                    Fault::ClockRate { host, ppm }
+                } else {
+                    let seconds = draw.scale(1 << 31) as i64;
+                    let seconds = if draw.below(2) == 0 { -seconds } else { seconds };
+                    Fault::ClockJump { host, at_ms, seconds }
+                }
+            }
+            Self::NewerPeers => Fault::NewerPeer { host: draw.sender() },
+            Self::SlowDisks => {
+                let (from_ms, to_ms) = draw.window(10_000);
+                Fault::SlowDisk { host, from_ms, to_ms, add_ms: draw.scale(2_000) }
+            }
+            Self::People => {
+                if draw.below(2) == 0 {
+                    Fault::Stop { host, at_ms, down_ms }
+                } else {
+                    let receiver = draw.receiver();
+                    Fault::Pause { receiver, from_ms: at_ms, to_ms: at_ms + down_ms }
+                }
+            }
+            Self::Hostile => {
+                let script = [
+                    Script::WrongBytes,
+                    Script::OldVersion,
+                    Script::WrongIndex,
+                    Script::WrongLength,
+                    Script::LyingHave,
+                    Script::Silent,
+                    Script::Noise,
+                ][draw.below(7)];
+                // The last sender is the liar, so that an honest one is left.
+                Fault::Hostile { host: draw.plan.scenario.senders - 1, script }
+            }
+            _ => return None,
+        })
+    }
+
+    fn disk(self, draw: &mut Draw<'_>) -> Option<Fault> {
+        let receiver = draw.receiver();
+        let host = if draw.below(4) == 0 { draw.sender() } else { receiver };
+        let path = draw.plan.scenario.files[draw.below(draw.plan.scenario.files.len())].path.clone();
+        let at = draw.call();
+        let (host, fault) = match self {
+            Self::DiskShort => {
+                let len = draw.scale(20_000);
+                let at = draw.scale(60);
+                let fault = if draw.below(2) == 0 {
+                    DiskFault::ShortRead { at, len }
+                } else {
+                    DiskFault::ShortWrite { at, len }
+                };
+                (host, fault)
+            }
+            Self::NoSpace => {
+                let space = draw.draws.draw() % (draw.plan.scenario.size() + 4_096);
+                (receiver, DiskFault::NoSpace { space })
+            }
+            Self::DiskErrors => {
+                let error = [
+                    Failure::Device,
+                    Failure::NoSpace,
+                    Failure::Quota,
+                    Failure::ReadOnly,
+                    Failure::NotFound,
+                    Failure::Denied,
+                    Failure::Interrupted,
+                ][draw.below(7)];
+                let lasting = if draw.below(3) == 0 { Lasting::Sticky } else { Lasting::Once };
+                (receiver, DiskFault::Error { call: CallKind::Any, at, error, lasting })
+            }
+            Self::BadSyncs => {
+                let (at, error) = (draw.scale(16), Failure::Device);
+                (receiver, DiskFault::Error { call: CallKind::Sync, at, error, lasting: Lasting::Once })
+            }
+            Self::LyingSyncs => {
+                let lasting = if draw.below(2) == 0 { Lasting::Sticky } else { Lasting::Once };
+                (receiver, DiskFault::LyingSync { at: draw.scale(16), lasting })
+            }
+            Self::Misdirections => {
+                let (at, offset) = (draw.scale(8), draw.draws.draw() % draw.plan.scenario.size().max(1));
+                let fault = if draw.below(2) == 0 {
+                    DiskFault::MisdirectedWrite { at, path: None, offset }
+                } else {
+                    DiskFault::MisdirectedRead { at, path: None, offset }
+                };
+                (host, fault)
+            }
+            Self::Rot => {
+                let offset = draw.draws.draw() % draw.plan.scenario.size().max(1);
+                let mask = 1 << draw.below(8);
+                (draw.sender(), DiskFault::Rot { call: CallKind::Any, at, path, offset, mask })
+            }
+            Self::SourceEdits => {
+                let size = draw.plan.scenario.size().max(1);
+                let (offset, len) = (draw.draws.draw() % size, draw.scale(4_096));
+                let edit = match draw.below(5) {
+                    0 => Edit::Overwrite { offset, len, mtime: Mtime::Moved },
+                    1 => Edit::Overwrite { offset, len, mtime: Mtime::Restored },
+                    2 => Edit::Resize { len: offset },
+                    3 => Edit::Replace { len: size },
+                    _ => Edit::Remove,
+                };
+                (draw.sender(), DiskFault::Edit { call: CallKind::Any, at: draw.scale(40), path, edit })
+            }
+            Self::CrashAtCall => {
+                let end = if draw.below(3) == 0 { End::Kill } else { End::Power };
+                return Some(Fault::CrashAtCall {
+                    host: receiver,
+                    call: at,
+                    down_ms: draw.scale(5_000),
+                    end,
+                });
+            }
+            _ => return None,
+        };
+        Some(Fault::Disk { host, fault })
+    }
+}
+
+/// Limits and windows that nobody chose for their beauty.
+fn tune(plan: &mut Plan, draw: &mut Draw<'_>) {
+    let tuning = &mut plan.tuning;
+    if draw.below(2) == 0 {
+        tuning.spans_max = Some(10 + draw.below(30) as u32);
+        tuning.spans_reserved = Some(9 + draw.below(8) as u32);
+    }
+    if draw.below(2) == 0 {
+        tuning.upload_spans_max = Some(1 + draw.below(4) as u32);
+    }
+    if draw.below(2) == 0 {
+        tuning.window = Some(16_384 << draw.below(6));
+    }
+    if draw.below(2) == 0 {
+        tuning.active_chunks_max = Some(1 + draw.below(4) as u32);
+    }
+    if draw.below(2) == 0 {
+        tuning.checkpoint_ms = Some(1 + draw.scale(200));
+    }
+    if draw.below(2) == 0 {
+        tuning.workers = Some(1 + draw.below(3) as u16);
+    }
+    if draw.below(3) == 0 {
+        tuning.conns_max = Some(1 + draw.below(4) as u32);
+    }
+}
+
+/// What follows from all faults together: when everything heals, and which errors are honest.
+pub(super) fn settle(plan: &mut Plan) {
+    let ends = plan.faults.iter().map(Fault::ends_ms);
+    plan.heal.at_ms = ends.max().unwrap_or(0).max(2_000) + 1_000;
+    let spoils_source = plan.faults.iter().any(|fault| {
+        matches!(fault, Fault::Disk { host, fault } if *host < plan.scenario.senders && spoils(fault))
+    });
+    if spoils_source {
+        plan.heal.allowed = vec![Allowed::SourceBroken, Allowed::Integrity, Allowed::Gone];
+    }
+}
+
+/// Whether a disk's fault leaves a source other than it was.
+const fn spoils(fault: &DiskFault) -> bool {
+    matches!(fault, DiskFault::Edit { .. } | DiskFault::Rot { .. } | DiskFault::MisdirectedWrite { .. })
+}

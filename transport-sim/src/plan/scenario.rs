@@ -1,0 +1,179 @@
+//! Who is there, what is moved, how the network is on a good day.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use truecopy_protocol::Config;
+
+use crate::content::FileSpec;
+
+/// Who is there and what is moved. Hosts are numbered: senders first, then receivers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// Hosts that have the share.
+    pub senders: u16,
+    /// Hosts that fetch it.
+    pub receivers: u16,
+    /// How many senders each receiver is told of, from the one with its own number on; 0: all of them.
+    #[serde(default)]
+    pub sources: u16,
+    /// What stands in the destination before: paths of the share that are there already, whole.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub present: Vec<String>,
+    /// The share.
+    #[serde(rename = "file")]
+    pub files: Vec<FileSpec>,
+}
+
+impl Scenario {
+    /// So many senders and receivers of files of these sizes.
+    pub fn new(senders: u16, receivers: u16, sizes: &[u64]) -> Self {
+        let files = sizes
+            .iter()
+            .enumerate()
+            .map(|(number, size)| FileSpec { path: format!("share/f{number}"), size: *size })
+            .collect();
+        Self { senders, receivers, sources: 0, present: Vec::new(), files }
+    }
+
+    /// All hosts.
+    pub const fn hosts(&self) -> usize {
+        self.senders as usize + self.receivers as usize
+    }
+
+    /// Bytes of all files.
+    pub fn size(&self) -> u64 {
+        self.files.iter().map(|file| file.size).sum()
+    }
+}
+
+/// The network without faults: the same for every pair and direction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Network {
+    /// One way, microseconds.
+    pub latency_us: u64,
+    /// What is added at random, microseconds at most.
+    pub jitter_us: u64,
+    /// What a host can send in all, bytes a second; 0: no limit.
+    pub rate: u64,
+    /// Bytes that may be written and not yet read, each way of a connection.
+    pub window: u32,
+    /// What one write takes at most, drawn anew each time (N1); 0: all.
+    pub write_max: u32,
+    /// What one read gives at most, drawn anew each time (N2); 0: all.
+    pub read_max: u32,
+    /// What arrives at once at most, drawn anew each time (N3); 0: all that was written at once.
+    pub segment_max: u32,
+    /// Calls that would block although they need not, in a thousand (N4).
+    pub would_block_permille: u16,
+    /// Calls that are interrupted, in a thousand (N5).
+    pub interrupted_permille: u16,
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Self {
+            latency_us: 200,
+            jitter_us: 0,
+            rate: 0,
+            window: 256 << 10,
+            write_max: 0,
+            read_max: 0,
+            segment_max: 0,
+            would_block_permille: 0,
+            interrupted_permille: 0,
+        }
+    }
+}
+
+/// What of a node's configuration is not the default (P5). A missing value: the default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tuning {
+    /// `Config::conns_max`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conns_max: Option<u32>,
+    /// `Config::spans_max`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spans_max: Option<u32>,
+    /// `Config::spans_reserved`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spans_reserved: Option<u32>,
+    /// `Config::upload_spans_max`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upload_spans_max: Option<u32>,
+    /// `Config::window_min` and `window_max`, bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window: Option<u64>,
+    /// `Config::active_chunks_max`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub active_chunks_max: Option<u32>,
+    /// `Config::checkpoint_interval`, milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint_ms: Option<u64>,
+    /// Give-up times (`find_timeout`, `lost_timeout`), milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub give_up_ms: Option<u64>,
+    /// Jobs that a host works on at once; 0: any number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workers: Option<u16>,
+}
+
+impl Tuning {
+    /// The configuration of a node.
+    pub fn config(&self) -> Config {
+        let mut config = Config::default();
+        let set = |to: &mut u32, value: Option<u32>| *to = value.unwrap_or(*to);
+        set(&mut config.conns_max, self.conns_max);
+        set(&mut config.spans_max, self.spans_max);
+        set(&mut config.spans_reserved, self.spans_reserved);
+        set(&mut config.upload_spans_max, self.upload_spans_max);
+        set(&mut config.active_chunks_max, self.active_chunks_max);
+        if let Some(window) = self.window {
+            (config.window_min, config.window_max) = (window, window);
+        }
+        if let Some(ms) = self.checkpoint_ms {
+            config.checkpoint_interval = Duration::from_millis(ms);
+        }
+        if let Some(ms) = self.give_up_ms {
+            (config.find_timeout, config.lost_timeout) =
+                (Duration::from_millis(ms), Duration::from_millis(ms));
+        }
+        config
+    }
+}
+
+/// When everything heals that can, and how long it may take from then on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Heal {
+    /// Milliseconds after the start.
+    pub at_ms: u64,
+    /// Milliseconds that completion may take after it.
+    pub budget_ms: u64,
+    /// Errors that are allowed in place of completion.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub allowed: Vec<Allowed>,
+}
+
+impl Default for Heal {
+    fn default() -> Self {
+        Self { at_ms: 30_000, budget_ms: 900_000, allowed: Vec::new() }
+    }
+}
+
+/// An honest error that a plan allows in place of completion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Allowed {
+    /// The sender's file is no longer what was shared, or cannot be read.
+    SourceBroken,
+    /// What came was wrong again and again.
+    Integrity,
+    /// The receiver's disk.
+    Storage,
+    /// No source was there any more.
+    Gone,
+}

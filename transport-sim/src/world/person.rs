@@ -1,0 +1,317 @@
+//! The programs as people run them: `send` and `get`, and running them again when they ended with an error.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use truecopy_protocol::content::manifest::EntryKind;
+use truecopy_protocol::content::selection::Selection;
+use truecopy_protocol::content::tree::OneByOne;
+use truecopy_protocol::input::{Command, Fetch, PeerHint, Share as Offered};
+use truecopy_protocol::job::{Outcome, StorageError};
+use truecopy_protocol::output::{Event, Failure};
+use truecopy_protocol::wire::Reason;
+use truecopy_protocol::{Candidate, UnixTime};
+use truecopy_transport::disk::{Disk, FileIdentity, OpenMode};
+use truecopy_transport::store::{
+    Holder, OnConflict, OnImpossible, OpenError, Plan as Placing, Receiving, Share, Source, SourceTop,
+    Staging, StagingOptions, Survey, TrustDisk,
+};
+
+use super::agenda::{Happening, Life};
+use super::host::{Part, Power};
+use super::process::Process;
+use super::weather::MS;
+use super::{Phase, SECRET, SHARE, World, host, net};
+use crate::content::Content;
+use crate::disk::FaultyDisk;
+use crate::oracle::{Standing, complete};
+
+/// The pause of a person before the program is run again; doubles up to eight times.
+const RERUN: u64 = 2_000 * MS;
+
+/// What came of looking at an offer.
+enum Offer {
+    Accept(Box<Staging<FaultyDisk>>),
+    /// Everything is there already.
+    Here(Outcome),
+}
+
+impl World<'_> {
+    /// Files stand where the scenario says, durably.
+    pub(super) fn place_files(&mut self, host: usize) {
+        let content = Rc::clone(&self.content);
+        let is_sender = self.hosts[host].part == Part::Sender;
+        for (index, entry) in content.manifest.entries() {
+            let path = entry.path;
+            let present = self.plan.scenario.present.iter().any(|name| name.as_bytes() == path.as_bytes());
+            if let (EntryKind::File(_), Some(truth)) = (entry.kind, content.truth(index))
+                && (is_sender || present)
+            {
+                self.hosts[host].disk.put(path, truth);
+            }
+        }
+        if is_sender {
+            self.hosts[host].identities = identities(&self.hosts[host].disk, &content);
+        }
+    }
+
+    /// A host's program starts.
+    pub(super) fn start(&mut self, host: usize) {
+        let state = &mut self.hosts[host];
+        state.power = Power::On;
+        let is_done = state.part == Part::Receiver && state.person.outcome.is_some();
+        if state.process.is_some() || is_done {
+            return;
+        }
+        state.incarnation += 1;
+        state.person.runs += 1;
+        state.busy_until.clear();
+        let mut seed = [0; 32];
+        seed[..8].copy_from_slice(&self.plan.seed.to_le_bytes());
+        seed[8..16].copy_from_slice(&(host as u64).to_le_bytes());
+        seed[16..20].copy_from_slice(&state.incarnation.to_le_bytes());
+        let now = state.now(self.now);
+        let config = self.plan.tuning.config();
+        state.process = Some(Process::new(config, seed, now, host::Host::CHANNEL_MEMORY));
+        let life = state.life(host);
+        self.tell_time(life);
+        match self.hosts[host].part {
+            Part::Sender => self.send(life),
+            Part::Receiver => self.get(life),
+        }
+    }
+
+    /// The program ends by itself.
+    fn exit(&mut self, host: usize) {
+        self.drop_process(host);
+        self.hosts[host].disk = self.hosts[host].disk.restart();
+    }
+
+    fn send(&mut self, life: Life) {
+        let content = Rc::clone(&self.content);
+        let host = &mut self.hosts[life.0];
+        // As the program does: what is unchanged keeps its ticket, what is touched is hashed again.
+        let now = identities(&host.disk, &content);
+        if now != host.identities {
+            let whole = content.manifest.entries().all(|(index, entry)| match content.truth(index) {
+                Some(truth) => host.disk.content(entry.path).as_deref() == Some(truth),
+                None => true,
+            });
+            if !whole {
+                self.coverage.branch("sender gave up on a changed source");
+                return self.exit(life.0);
+            }
+            host.identities = now;
+        }
+        let Some(source) = source(&host.disk, &content, &host.identities) else { return self.exit(life.0) };
+        if let Some(process) = &host.process {
+            process.stores.register(SHARE, Arc::new(Share::Serving(source)));
+        }
+        let offered = Offered {
+            share: SHARE,
+            secret: SECRET,
+            manifest: Arc::clone(&content.manifest),
+            layers: Arc::clone(&content.layers),
+        };
+        self.command(life, Command::Share(offered));
+    }
+
+    fn get(&mut self, life: Life) {
+        let senders = usize::from(self.plan.scenario.senders);
+        let sources = match usize::from(self.plan.scenario.sources) {
+            0 => senders,
+            some => some.min(senders),
+        };
+        let peers = (0..sources).map(|n| self.hint((life.0 + n) % senders)).collect();
+        let fetch = Fetch {
+            share: SHARE,
+            content: self.content.manifest.content_id(),
+            secret: SECRET,
+            peers,
+            manifest: None,
+            layers: None,
+        };
+        self.command(life, Command::Fetch(fetch));
+    }
+
+    pub(super) fn hint(&self, sender: usize) -> PeerHint {
+        let host = &self.hosts[sender];
+        let address = net::address(sender, host.moved);
+        PeerHint { key: Some(host.identity.node_id()), addresses: vec![Candidate::Tcp(address)] }
+    }
+
+    pub(super) fn command(&mut self, life: Life, command: Command) {
+        self.through_door(life, None, |door| door.command(command));
+        self.settle(life);
+    }
+
+    pub(super) fn sender_told(&mut self, life: Life, event: &Event) {
+        match event {
+            Event::Receipt { verdict, outcome, .. } => self.judge_receipt(life.0, *verdict, outcome),
+            Event::PeerDown { why, .. } => self.judge_gone(life, *why),
+            Event::SourceBroken { .. } => self.coverage.branch("source broken"),
+            Event::Ended { .. } => {
+                let back = self.hosts[life.0].stopped_for.take();
+                self.exit(life.0);
+                if let Some(nanos) = back {
+                    self.agenda.add(self.now + nanos, Happening::Start(life.0));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn receiver_told(&mut self, life: Life, event: Event) {
+        let host = life.0;
+        match event {
+            Event::Offer { manifest, .. } => {
+                debug_assert_eq!(*manifest, *self.content.manifest, "the ContentId names the manifest");
+                self.offered(life);
+            }
+            Event::Progress { progress, .. } => {
+                self.hosts[host].person.received.1 = progress.received;
+                if !self.disk_lies(host)
+                    && let Some(blocks) = &self.hosts[host].blocks
+                {
+                    let checked = blocks.progress(&progress);
+                    self.check(host, checked);
+                }
+            }
+            Event::PeerDown { why, .. } => {
+                self.hosts[host].person.interruptions += 1;
+                self.judge_gone(life, why);
+            }
+            Event::Completed { outcome, .. } => self.hosts[host].person.outcome = Some(outcome),
+            Event::Failed { why, .. } => self.failed(host, why),
+            Event::Ended { .. } => self.ended(life),
+            _ => {}
+        }
+    }
+
+    /// The person looks at the offer as the program does.
+    fn offered(&mut self, life: Life) {
+        let host = life.0;
+        let content = Rc::clone(&self.content);
+        let disk = self.hosts[host].disk.clone();
+        let looked = look(&disk, &content, host);
+        if disk.is_down() {
+            return self.stopped_at_call(host);
+        }
+        self.look_at_names(host);
+        match looked {
+            Ok(Offer::Accept(staging)) => {
+                let storage = Share::Receiving(Box::new(Receiving::opened(*staging)));
+                if let Some(process) = self.process(life) {
+                    process.stores.register(SHARE, Arc::new(storage));
+                }
+                self.command(life, Command::Accept { share: SHARE, selection: Selection::All });
+            }
+            Ok(Offer::Here(outcome)) => {
+                self.coverage.branch("already here");
+                if !self.disk_lies(host) {
+                    let checked = complete(&disk, &content, &outcome, Standing::Seen);
+                    self.check(host, checked);
+                }
+                self.hosts[host].person.outcome = Some(outcome);
+                self.command(life, Command::Decline { share: SHARE, reason: Reason::Done });
+            }
+            Err(error) => {
+                self.failed(host, Failure::Storage(error));
+                self.command(life, Command::Decline { share: SHARE, reason: Reason::Leaving });
+            }
+        }
+    }
+
+    fn failed(&mut self, host: usize, why: Failure) {
+        self.judge_failure(host, why);
+        let healed = self.phase == Phase::Healed;
+        let person = &mut self.hosts[host].person;
+        person.failures.push(why);
+        if healed {
+            person.settled = Some(why);
+        }
+    }
+
+    /// A receiver's program ends; if not everything is there, the person runs it again.
+    fn ended(&mut self, life: Life) {
+        let host = life.0;
+        let back = self.hosts[host].stopped_for.take();
+        self.exit(host);
+        let person = &mut self.hosts[host].person;
+        let (before, last) = person.received;
+        person.received = (before + last, 0);
+        if person.outcome.is_none() {
+            person.interruptions += 1;
+            let pause = back.unwrap_or(RERUN << person.failures.len().min(8));
+            self.agenda.add(self.now + pause, Happening::Start(host));
+        }
+        if let Some(blocks) = &mut self.hosts[host].blocks {
+            blocks.killed();
+        }
+    }
+}
+
+/// Looks at the destination, and opens the staging if anything is missing.
+fn look(disk: &FaultyDisk, content: &Content, host: usize) -> Result<Offer, StorageError> {
+    let manifest = Arc::clone(&content.manifest);
+    let mut survey = Survey::take(disk, manifest, Selection::All, Vec::new())?;
+    survey.check_all(disk, &OneByOne)?;
+    let plan = survey
+        .decide(disk, OnConflict::Fail, OnImpossible::Fail)?
+        // Only names of the share stand there.
+        .map_err(|_| StorageError::Conflict)?;
+    if is_here(&plan, content) {
+        let files = content.manifest.entries().filter_map(|(index, _)| content.manifest.file(index));
+        let bytes = files.map(|file| file.size).sum();
+        let already = u64::from(content.manifest.file_count());
+        return Ok(Offer::Here(Outcome { placed: 0, already, skipped: 0, bytes }));
+    }
+    if survey.free_space().is_some_and(|free| free < plan.needed()) {
+        return Err(StorageError::NoSpace);
+    }
+    let options = StagingOptions {
+        manifest: Arc::clone(&content.manifest),
+        selection: Selection::All,
+        plan,
+        trust: TrustDisk::No,
+        holder: Holder { pid: host as u32, host: "simulated".into(), since: UnixTime(1) },
+        hasher: Arc::new(OneByOne),
+    };
+    match Staging::open(disk.clone(), options) {
+        Ok(staging) => Ok(Offer::Accept(Box::new(staging))),
+        Err(OpenError::Held(_)) => Err(StorageError::Held),
+        Err(OpenError::Storage(error)) => Err(error),
+    }
+}
+
+/// Whether nothing is left to be done, as the program judges it.
+fn is_here(plan: &Placing, content: &Content) -> bool {
+    plan.settled().len() as u32 == content.manifest.len() && plan.placed().is_empty()
+}
+
+/// The state of every entry of a source; nothing for one that is not there.
+fn identities(disk: &FaultyDisk, content: &Content) -> Vec<FileIdentity> {
+    let nothing = FileIdentity { device: 0, inode: 0, size: 0, mtime: 0, ctime: 0 };
+    content
+        .manifest
+        .entries()
+        .map(|(_, entry)| disk.metadata(entry.path).map_or(nothing, |found| found.identity))
+        .collect()
+}
+
+fn source(disk: &FaultyDisk, content: &Content, identities: &[FileIdentity]) -> Option<Source<FaultyDisk>> {
+    let mut tops: Vec<&[u8]> = content
+        .manifest
+        .entries()
+        .filter_map(|(_, entry)| entry.path.as_bytes().split(|b| *b == b'/').next())
+        .collect();
+    tops.dedup();
+    // A source that can be read at all can be opened.
+    if let Some((_, entry)) = content.manifest.entries().find(|(index, _)| content.truth(*index).is_some()) {
+        disk.open(entry.path, OpenMode::Read).ok()?;
+    }
+    let tops = tops.iter().map(|_| SourceTop { root: 0, name: None }).collect();
+    let hasher = Arc::new(OneByOne);
+    let manifest = Arc::clone(&content.manifest);
+    Source::new(manifest, vec![disk.clone()], tops, identities.iter().copied(), hasher).ok()
+}
