@@ -18,6 +18,17 @@ fn main() {
         println!("{:?}\n{:?}", run.verdict, run.stats);
         return;
     }
+    if let Ok(limit) = std::env::var("SLOW") {
+        let (first, count): (u64, u64) = (args[3].parse().unwrap(), args[4].parse().unwrap());
+        for n in first..first + count {
+            let channel = if args[1] == "tls" { ChannelKind::Tls } else { ChannelKind::Clear };
+            let seed = SeedText { cast: args[0].parse().unwrap(), channel, mix: args[2].parse().unwrap(), seed: n };
+            let t = std::time::Instant::now();
+            let r = run(&Plan::of_seed(seed), &Options { events_max: Some(300_000), ..Options::default() }).unwrap();
+            if t.elapsed().as_millis() > limit.parse().unwrap() { println!("{seed} {:?} {:?} {:?}", t.elapsed(), r.stats, r.verdict); }
+        }
+        return;
+    }
     let s = Sweep {
         cast: args[0].parse().unwrap(),
         channel: if args[1] == "tls" { ChannelKind::Tls } else { ChannelKind::Clear },

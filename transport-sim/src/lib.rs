@@ -8,6 +8,7 @@ pub mod campaign;
 pub mod clear;
 pub mod content;
 pub mod coverage;
+pub mod datagram;
 pub mod disk;
 pub mod oracle;
 pub mod plan;

@@ -7,6 +7,7 @@ mod common;
 
 mod basics;
 mod broken;
+mod campaign;
 mod changed;
 mod conflicts;
 mod disk;

@@ -5,7 +5,16 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-/// What happens to the bytes towards the receiver.
+/// A direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// Towards the receiver.
+    Down,
+    /// Towards the sender.
+    Up,
+}
+
+/// What happens to the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Harm {
     /// One bit is turned.
@@ -20,6 +29,8 @@ pub(crate) enum Harm {
     Stall,
     /// The connection is reset.
     Reset,
+    /// Some bytes change places with those after them.
+    Swap,
     /// From here on every byte comes in a segment of its own, for a while.
     OneByOne,
 }
@@ -30,8 +41,8 @@ struct State {
     down: u64,
     /// No more than this goes to the receiver; none: all.
     gate: Option<u64>,
-    /// Harms still to be done: the offset within a connection, and what.
-    harms: Vec<(u64, Harm)>,
+    /// Harms still to be done, the last one first: the direction, the offset within a connection, and what.
+    harms: Vec<(Way, u64, Harm)>,
     open: Vec<TcpStream>,
     connections: usize,
     cuts: usize,
@@ -60,9 +71,15 @@ impl Proxy {
         proxy
     }
 
-    /// Each harm is done once, to a connection of its own, in this order.
+    /// Each harm is done once, to a connection of its own, in this order, to the bytes towards the receiver.
     pub(crate) fn harm(self, harms: &[(u64, Harm)]) -> Self {
-        self.state.0.lock().unwrap().harms = harms.iter().rev().copied().collect();
+        self.harm_ways(harms.iter().map(|(at, harm)| (Way::Down, *at, *harm)).collect())
+    }
+
+    /// The same in both directions.
+    pub(crate) fn harm_ways(self, mut harms: Vec<(Way, u64, Harm)>) -> Self {
+        harms.reverse();
+        self.state.0.lock().unwrap().harms = harms;
         self
     }
 
@@ -81,11 +98,16 @@ impl Proxy {
 
     /// Waits until the gate holds bytes back.
     pub(crate) fn until_held(&self) {
+        assert!(self.is_held_within(crate::process::DEADLINE), "the gate was never reached");
+    }
+
+    /// Waits so long at most; whether the gate holds bytes back.
+    pub(crate) fn is_held_within(&self, patience: Duration) -> bool {
         let (lock, changed) = &*self.state;
         let state = lock.lock().unwrap();
         let waits = |state: &mut State| state.gate.is_none_or(|gate| state.down < gate);
-        let (_state, waited) = changed.wait_timeout_while(state, crate::process::DEADLINE, waits).unwrap();
-        assert!(!waited.timed_out(), "the gate was never reached");
+        let (_state, waited) = changed.wait_timeout_while(state, patience, waits).unwrap();
+        !waited.timed_out()
     }
 
     /// Ends all connections.
@@ -115,19 +137,24 @@ impl Proxy {
         let (harm, cuts) = (state.harms.pop(), state.cuts);
         state.open.extend([receiver.try_clone().unwrap(), sender.try_clone().unwrap()]);
         drop(state);
-        let (mut from, mut to) = (receiver.try_clone().unwrap(), sender.try_clone().unwrap());
+        let of = |way| harm.filter(|(harmed, ..)| *harmed == way).map(|(_, at, harm)| (at, harm));
+        let (down, up) = (of(Way::Down), of(Way::Up));
+        let (from, to) = (receiver.try_clone().unwrap(), sender.try_clone().unwrap());
+        let ours = self.clone();
         std::thread::spawn(move || {
-            let _ = std::io::copy(&mut from, &mut to);
-            let _ = to.shutdown(Shutdown::Write);
+            let _ = ours.carry(from, &to, Way::Up, up, cuts);
         });
         let ours = self.clone();
         std::thread::spawn(move || {
-            let _ = ours.down_stream(sender, &receiver, harm, cuts);
+            let _ = ours.carry(sender, &receiver, Way::Down, down, cuts);
         });
     }
 
     /// Takes leave to send up to `len` bytes; 0 if the connection was ended meanwhile.
-    fn leave(&self, len: usize, cuts: usize) -> usize {
+    fn leave(&self, way: Way, len: usize, cuts: usize) -> usize {
+        if way == Way::Up {
+            return len;
+        }
         let (lock, changed) = &*self.state;
         let state = lock.lock().unwrap();
         let closed =
@@ -143,10 +170,11 @@ impl Proxy {
         len
     }
 
-    fn down_stream(
+    fn carry(
         &self,
         mut from: TcpStream,
         mut to: &TcpStream,
+        way: Way,
         mut harm: Option<(u64, Harm)>,
         cuts: usize,
     ) -> std::io::Result<()> {
@@ -165,13 +193,17 @@ impl Proxy {
                     match harm.take().unwrap().1 {
                         Harm::Flip => rest[0] ^= 4,
                         Harm::Drop => rest = &mut rest[1..],
+                        Harm::Swap => {
+                            let half = rest.len().min(64) / 2;
+                            rest[..2 * half].rotate_left(half);
+                        }
                         Harm::Duplicate => to.write_all(&rest[..1])?,
                         Harm::Cut => return to.shutdown(Shutdown::Both),
                         Harm::Stall => {
-                            // Until the receiver gives up: it closes, and the other direction ends this one.
+                            // Until one of them gives up and closes.
                             let _ = from.set_read_timeout(Some(Duration::from_secs(60)));
                             while from.read(&mut buf).is_ok_and(|len| len > 0) {}
-                            return Ok(());
+                            return to.shutdown(Shutdown::Write);
                         }
                         Harm::Reset => {
                             rustix::net::sockopt::set_socket_linger(to, Some(Duration::ZERO))?;
@@ -191,7 +223,7 @@ impl Proxy {
                 }
                 let wanted = rest.len().min(usize::try_from(to_harm).unwrap_or(usize::MAX));
                 let wanted = if one_by_one > 0 { 1 } else { wanted };
-                let len = self.leave(wanted, cuts);
+                let len = self.leave(way, wanted, cuts);
                 if len == 0 {
                     return to.shutdown(Shutdown::Both);
                 }

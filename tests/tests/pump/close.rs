@@ -4,9 +4,10 @@ use truecopy_sim::stream::{Break, Direction, Eats, Shape, pair};
 use truecopy_transport::channel::ChannelError;
 use truecopy_transport::channel::tls::Tls;
 use truecopy_transport::pump::{Breakage, Flow, ReadState, Received, WriteState};
+use truecopy_transport::stream::Stream;
 
 use crate::tls::tls_pair;
-use crate::toy::{Closing, End, Last, Toy, run};
+use crate::toy::{Closing, End, Last, Toy, run, turns};
 
 /// The first end closes as soon as its bytes are in the channel, while the other pours bytes at it. A pump that dropped
 /// its stream then would make a reset, and the reset would eat the first one's last words.
@@ -14,28 +15,34 @@ use crate::toy::{Closing, End, Last, Toy, run};
 fn closing_with_unread_input_loses_nothing_that_was_sent() {
     for seed in 0..60 {
         let shapes = (Shape::seeded(seed), Shape::seeded(seed + 500));
-        let (left, right) = pair(seed, shapes.0.into(), shapes.1.into());
-        let (a, b) = tls_pair();
-        let mut a = End::new(a, left, (1, 30_000), 2, Closing::AfterSending);
-        let mut b = End::new(b, right, (2, 2_000_000), 1, Closing::AfterHearing(usize::MAX));
-        run(seed, &mut a, &mut b);
-        assert_eq!((b.heard.len, b.heard.last), (30_000, Some(Last::Closed)), "seed {seed}");
+        closing_loses_nothing(seed, pair(seed, shapes.0.into(), shapes.1.into()));
     }
+}
+
+pub(crate) fn closing_loses_nothing<S: Stream>(seed: u64, (left, right): (S, S)) {
+    let (a, b) = tls_pair();
+    let mut a = End::new(a, left, (1, 30_000), 2, Closing::AfterSending);
+    let mut b = End::new(b, right, (2, 2_000_000), 1, Closing::AfterHearing(usize::MAX));
+    run(seed, &mut a, &mut b);
+    assert_eq!((b.heard.len, b.heard.last), (30_000, Some(Last::Closed)), "seed {seed}");
 }
 
 #[test]
 fn a_stream_that_ends_without_the_closing_word_is_cut() {
-    let (left, right) = pair(0, Direction::smooth(), Direction::smooth());
+    an_end_without_the_closing_word_is_a_cut(pair(0, Direction::smooth(), Direction::smooth()));
+}
+
+pub(crate) fn an_end_without_the_closing_word_is_a_cut<S: Stream>((left, right): (S, S)) {
     let (a, b) = tls_pair();
     let mut a = End::new(a, left, (1, 5000), 2, Closing::Never);
     let mut b = End::new(b, right, (2, 0), 1, Closing::Never);
-    for _ in 0..10 {
+    turns("all is heard", || {
         a.turn();
         b.turn();
-    }
-    assert_eq!(b.heard.len, 5000);
+        b.heard.len == 5000
+    });
     a.stream = None;
-    assert_eq!(b.turn().0, ReadState::Ended);
+    turns("the end is noticed", || b.turn().0 == ReadState::Ended);
     assert_eq!(b.heard.last, Some(Last::Broken(Breakage::Channel(ChannelError::Cut))));
 }
 

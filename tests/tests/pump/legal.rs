@@ -5,6 +5,7 @@ use truecopy_sim::clear::Clear;
 use truecopy_sim::stream::{Random, Shape, pair};
 use truecopy_transport::channel::Channel;
 use truecopy_transport::channel::buffers::Pool;
+use truecopy_transport::stream::Stream;
 
 use crate::toy::{Closing, End, Last, run};
 
@@ -14,7 +15,16 @@ pub(crate) fn exchange<C: Channel>(
     shapes: (Shape, Shape),
     lens: (usize, usize),
 ) {
-    let (left, right) = pair(seed, shapes.0.into(), shapes.1.into());
+    exchange_over(seed, channels, pair(seed, shapes.0.into(), shapes.1.into()), lens);
+}
+
+/// The same over any pair of streams.
+pub(crate) fn exchange_over<C: Channel, S: Stream>(
+    seed: u64,
+    channels: (C, C),
+    (left, right): (S, S),
+    lens: (usize, usize),
+) {
     let mut a = End::new(channels.0, left, (1, lens.0), 2, Closing::AfterHearing(lens.1)).hindered(seed);
     let mut b = End::new(channels.1, right, (2, lens.1), 1, Closing::AfterHearing(lens.0)).hindered(!seed);
     run(seed, &mut a, &mut b);
@@ -37,7 +47,7 @@ pub(crate) fn seeded_lens(seed: u64, max: usize) -> (usize, usize) {
     (len(), len())
 }
 
-fn clear_pair() -> (Clear, Clear) {
+pub(crate) fn clear_pair() -> (Clear, Clear) {
     let pool = Pool::default();
     (
         Clear::new(NodeId([1; 32]), Some(NodeId([2; 32])), pool.clone()),

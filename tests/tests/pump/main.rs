@@ -6,5 +6,8 @@ mod close;
 mod foreign;
 mod hostile;
 mod legal;
+mod real;
+mod shapes;
+mod socket;
 mod tls;
 mod toy;

@@ -4,6 +4,7 @@ use truecopy_protocol::NodeId;
 use truecopy_sim::stream::{Random, SimStream};
 use truecopy_transport::channel::Channel;
 use truecopy_transport::pump::{Breakage, Flow, Pump, ReadState, Received, Source, WriteState};
+use truecopy_transport::stream::Stream;
 
 /// Byte `offset` of the stream of `key`.
 pub(crate) fn byte(key: u64, offset: usize) -> u8 {
@@ -86,9 +87,9 @@ pub(crate) enum Closing {
 }
 
 /// A pump, its stream (until it is closed), what it sends and what it hears.
-pub(crate) struct End<C> {
+pub(crate) struct End<C, S = SimStream> {
     pub(crate) pump: Pump<C>,
-    pub(crate) stream: Option<SimStream>,
+    pub(crate) stream: Option<S>,
     pub(crate) source: Toy,
     pub(crate) heard: Heard,
     pub(crate) memory_peak: usize,
@@ -100,10 +101,10 @@ pub(crate) struct End<C> {
     random: Random,
 }
 
-impl<C: Channel> End<C> {
+impl<C: Channel, S: Stream> End<C, S> {
     pub(crate) fn new(
         channel: C,
-        stream: SimStream,
+        stream: S,
         (key, len): (u64, usize),
         expects: u64,
         closing: Closing,
@@ -193,7 +194,7 @@ impl<C: Channel> End<C> {
 }
 
 /// Lets two ends take turns in a seeded order until both are over. Panics if that takes too many turns.
-pub(crate) fn run<A: Channel, B: Channel>(seed: u64, a: &mut End<A>, b: &mut End<B>) {
+pub(crate) fn run<A: Channel, B: Channel, S: Stream>(seed: u64, a: &mut End<A, S>, b: &mut End<B, S>) {
     let mut random = Random::new(seed, "turns");
     for _ in 0..3_000_000 {
         if random.happens(500) {
@@ -206,4 +207,9 @@ pub(crate) fn run<A: Channel, B: Channel>(seed: u64, a: &mut End<A>, b: &mut End
         }
     }
     panic!("seed {seed}: not over; a heard {:?}, b heard {:?}", a.heard, b.heard);
+}
+
+/// Goes on until `turn` says that it is done. Panics if that takes too many turns.
+pub(crate) fn turns(what: &str, mut turn: impl FnMut() -> bool) {
+    assert!((0..3_000_000).any(|_| turn()), "{what}: it never came to that");
 }

@@ -66,6 +66,26 @@ fn a_handshake_that_never_ends_is_ended() {
 }
 
 #[test]
+fn a_handshake_that_trickles_in_gets_no_more_time_than_one_that_is_silent() {
+    let mut short = config();
+    short.limits.handshake_timeout = Duration::from_millis(500);
+    let content = Content::new(&[100_000]);
+    let sender = Host::start(short);
+    sender.serve(&content);
+    let mut slow = TcpStream::connect(sender.address()).unwrap();
+    // A record of 512 bytes, of which one comes every 10 ms: five seconds.
+    slow.write_all(&[22, 3, 1, 2, 0, 1, 0, 1, 252]).unwrap();
+    slow.set_read_timeout(Some(Duration::from_millis(10))).unwrap();
+    let trickled = (0..500).take_while(|_| {
+        let heard = slow.read(&mut [0; 100]);
+        let is_open = heard.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+        is_open && slow.write_all(&[0]).is_ok()
+    });
+    assert!(trickled.count() < 400, "it is ended long before its record is whole");
+    transfer(&sender, &content);
+}
+
+#[test]
 fn strangers_who_say_nothing_give_way_to_those_who_do() {
     let content = Content::new(&[100_000; 5]);
     let mut patient = config();

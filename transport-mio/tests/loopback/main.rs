@@ -4,6 +4,7 @@
 mod chaos;
 mod content;
 mod disk;
+mod ends;
 mod host;
 mod hostile;
 mod links;

@@ -139,11 +139,9 @@ impl Page {
         let sector = offset / SECTOR as usize;
         let bit = 1 << sector;
         if (self.dirty | self.lost) & bit != 0 {
+            // What was never used is zeros there as well.
+            self.blank &= !bit;
             let platter = platter(&mut self.platter);
-            if self.blank & bit != 0 {
-                platter[range(sector)].fill(0);
-                self.blank &= !bit;
-            }
             platter[offset] = change(platter[offset]);
         }
         self.used |= bit;

@@ -1,6 +1,7 @@
 //! The discrete-event simulator: the core, the pump, the channel, the link and the store as every driver runs them, on
 //! virtual streams, disks and clocks, in one thread. Equal plans give equal runs, bit for bit.
 
+mod actor;
 mod agenda;
 mod channel;
 mod clock;
@@ -268,8 +269,9 @@ impl<'a> World<'a> {
         }
         let host_now = host.clock.now(now);
         // What a rotten disk gives an honest sender is sent: the receiver must see it.
-        let truth = (host.part == Part::Sender && !host.lies).then_some(&*content);
+        let is_honest = host.part == Part::Sender && !host.lies;
         let process = host.process.as_mut()?;
+        let truth = (is_honest && process.actor.is_none()).then_some(&*content);
         let tapped =
             end.map(|(conn, side)| Tapped { tap: &mut self.conns[conn].tap, out: net::way_of(side), truth });
         let trace = &mut self.trace;

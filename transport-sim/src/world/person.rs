@@ -17,6 +17,7 @@ use truecopy_transport::store::{
     Staging, StagingOptions, Survey, TrustDisk,
 };
 
+use super::actor::{Actor, Manner};
 use super::agenda::{Happening, Life};
 use super::host::{Part, Power};
 use super::process::Process;
@@ -25,6 +26,7 @@ use super::{Phase, SECRET, SHARE, World, host, net};
 use crate::content::Content;
 use crate::disk::FaultyDisk;
 use crate::oracle::{Standing, complete};
+use crate::plan::Fault;
 
 /// The pause of a person before the program is run again; doubles up to eight times.
 const RERUN: u64 = 2_000 * MS;
@@ -89,6 +91,13 @@ impl World<'_> {
 
     fn send(&mut self, life: Life) {
         let content = Rc::clone(&self.content);
+        if let Some(manner) = self.manner(life.0) {
+            let actor = Actor::new(manner, content, self.plan.seed);
+            if let Some(process) = self.process(life) {
+                process.actor = Some(actor);
+            }
+            return;
+        }
         let host = &mut self.hosts[life.0];
         // As the program does: what is unchanged keeps its ticket, what is touched is hashed again.
         let now = identities(&host.disk, &content);
@@ -114,6 +123,19 @@ impl World<'_> {
             layers: Arc::clone(&content.layers),
         };
         self.command(life, Command::Share(offered));
+    }
+
+    fn manner(&mut self, host: usize) -> Option<Manner> {
+        let manner = self.plan.faults.iter().find_map(|fault| match *fault {
+            Fault::Hostile { host: of, script } if usize::from(of) == host => Some(Manner::Hostile(script)),
+            Fault::NewerPeer { host: of } if usize::from(of) == host => Some(Manner::Newer),
+            _ => None,
+        })?;
+        self.coverage.fault(match manner {
+            Manner::Hostile(_) => "hostile",
+            Manner::Newer => "newer-peer",
+        });
+        Some(manner)
     }
 
     fn get(&mut self, life: Life) {

@@ -10,6 +10,7 @@ use truecopy_transport::link;
 use truecopy_transport::pump::Flow;
 use truecopy_transport::store::Registry;
 
+use super::actor::Actor;
 use super::trace::{self, Trace};
 use crate::content::Content;
 use crate::oracle::{Checked, Finding, Oracle, Tap};
@@ -38,6 +39,8 @@ pub(super) struct Process {
     paused: BTreeSet<ConnId>,
     memory_max: u64,
     inputs: u64,
+    /// Who speaks in the node's place.
+    pub(super) actor: Option<Actor>,
 }
 
 impl Process {
@@ -57,10 +60,20 @@ impl Process {
             paused: BTreeSet::new(),
             memory_max,
             inputs: 0,
+            actor: None,
         }
     }
 
+    /// What the core, or whoever speaks in its place, has for a connection.
+    pub(super) fn sendable(&self, conn: ConnId, max: usize) -> Vec<&[u8]> {
+        self.actor.as_ref().map_or_else(|| self.node.sendable(conn, max), |actor| actor.sendable(conn, max))
+    }
+
     fn handle(&mut self, now: Now, input: Input<'_>, see: &mut dyn FnMut(&Output)) {
+        if let Some(actor) = &mut self.actor {
+            self.outbox.extend(actor.handle(&input).into_iter().inspect(|output| see(output)));
+            return;
+        }
         self.node.handle(now, input);
         while let Some(output) = self.node.poll() {
             see(&output);
@@ -132,7 +145,7 @@ impl HostDoor<'_> {
             }
             Input::Sent { conn, len } => {
                 let mut left = *len;
-                for run in self.process.node.sendable(*conn, *len) {
+                for run in self.process.sendable(*conn, *len) {
                     let run = &run[..run.len().min(left)];
                     left -= run.len();
                     tap.sent(*out, run, *truth)?;
@@ -177,7 +190,7 @@ impl link::Door for HostDoor<'_> {
     }
 
     fn visit(&self, conn: ConnId, max: usize, take: &mut dyn FnMut(&[u8])) {
-        self.process.node.sendable(conn, max).into_iter().for_each(take);
+        self.process.sendable(conn, max).into_iter().for_each(take);
     }
 
     fn disconnected(&mut self, conn: ConnId, why: LinkLoss) {

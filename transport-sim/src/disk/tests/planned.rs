@@ -133,7 +133,7 @@ fn a_misdirected_read_gives_the_bytes_of_elsewhere_once() {
     disk.put(path("other").as_path(), b"abcde");
     let file = open(&disk, "f");
     let reads = [(); 3].map(|()| {
-        let mut buf = [0; 4];
+        let mut buf = [9; 4];
         assert_eq!(disk.read_at(&file, &mut buf, 0).unwrap(), 4);
         buf
     });
