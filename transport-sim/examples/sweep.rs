@@ -22,10 +22,14 @@ fn main() {
         let (first, count): (u64, u64) = (args[3].parse().unwrap(), args[4].parse().unwrap());
         for n in first..first + count {
             let channel = if args[1] == "tls" { ChannelKind::Tls } else { ChannelKind::Clear };
-            let seed = SeedText { cast: args[0].parse().unwrap(), channel, mix: args[2].parse().unwrap(), seed: n };
+            let seed =
+                SeedText { cast: args[0].parse().unwrap(), channel, mix: args[2].parse().unwrap(), seed: n };
             let t = std::time::Instant::now();
-            let r = run(&Plan::of_seed(seed), &Options { events_max: Some(300_000), ..Options::default() }).unwrap();
-            if t.elapsed().as_millis() > limit.parse().unwrap() { println!("{seed} {:?} {:?} {:?}", t.elapsed(), r.stats, r.verdict); }
+            let r = run(&Plan::of_seed(seed), &Options { events_max: Some(300_000), ..Options::default() })
+                .unwrap();
+            if t.elapsed().as_millis() > limit.parse().unwrap() {
+                println!("{seed} {:?} {:?} {:?}", t.elapsed(), r.stats, r.verdict);
+            }
         }
         return;
     }

@@ -1,3 +1,19 @@
-//! What people are shown of a run.
+//! What people are shown of plans and runs: in words, as a table of figures, as a picture.
 
 pub(crate) mod canvas;
+mod failure;
+mod junit;
+mod picture;
+mod story;
+mod twice;
+mod words;
+
+pub use failure::failure;
+pub use junit::junit;
+pub use picture::picture;
+pub use story::story;
+pub use twice::{Divergence, twice};
+pub use words::{fault as fault_in_words, window as fault_window};
+
+#[cfg(test)]
+mod tests;
