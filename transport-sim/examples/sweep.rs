@@ -40,7 +40,7 @@ fn main() {
         first: args[3].parse().unwrap(),
         count: args[4].parse().unwrap(),
         jobs: args[5].parse().unwrap(),
-        time: None,
+        time: std::env::var("TIME").ok().map(|t| std::time::Duration::from_secs(t.parse().unwrap())),
         failures_max: 12,
     };
     let t = sweep(&s);

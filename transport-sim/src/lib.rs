@@ -4,12 +4,14 @@
 //! [`plan::Plan`] says everything that happens in a run, [`world::run`] runs it, [`campaign`] makes plans of seeds. Equal
 //! plans give equal runs, bit for bit. Must not know: protocol rules (but in oracles), sockets, real files.
 
+pub mod bench;
 pub mod campaign;
 pub mod clear;
 pub mod content;
 pub mod coverage;
 pub mod datagram;
 pub mod disk;
+pub mod fuzzing;
 pub mod oracle;
 pub mod plan;
 pub mod report;

@@ -141,8 +141,8 @@ impl Kind {
         }
     }
 
-    /// Adds some of it.
-    pub(super) fn add(self, plan: &mut Plan, draws: &mut Random) {
+    /// Adds some of it. Then [`Plan::settle`].
+    pub(crate) fn add(self, plan: &mut Plan, draws: &mut Random) {
         if self.shapes(plan, draws) {
             return;
         }
@@ -416,15 +416,19 @@ fn tune(plan: &mut Plan, draw: &mut Draw<'_>) {
     }
 }
 
-/// What follows from all faults together: when everything heals, and which errors are honest.
-pub(super) fn settle(plan: &mut Plan) {
-    let ends = plan.faults.iter().map(Fault::ends_ms);
-    plan.heal.at_ms = ends.max().unwrap_or(0).max(2_000) + 1_000;
-    let spoils_source = plan.faults.iter().any(|fault| {
-        matches!(fault, Fault::Disk { host, fault } if *host < plan.scenario.senders && spoils(fault))
-    });
-    if spoils_source {
-        plan.heal.allowed = vec![Allowed::SourceBroken, Allowed::Integrity, Allowed::Gone];
+impl Plan {
+    /// Sets what follows from all faults together: when everything heals, and which errors are honest.
+    pub fn settle(&mut self) {
+        let ends = self.faults.iter().map(Fault::ends_ms);
+        self.heal.at_ms = ends.max().unwrap_or(0).max(2_000) + 1_000;
+        let senders = self.scenario.senders;
+        let spoils_source = self
+            .faults
+            .iter()
+            .any(|fault| matches!(fault, Fault::Disk { host, fault } if *host < senders && spoils(fault)));
+        if spoils_source {
+            self.heal.allowed = vec![Allowed::SourceBroken, Allowed::Integrity, Allowed::Gone];
+        }
     }
 }
 

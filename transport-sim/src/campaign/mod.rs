@@ -5,6 +5,7 @@
 
 mod cast;
 mod make;
+mod same;
 mod sweep;
 
 use std::fmt;
@@ -12,6 +13,7 @@ use std::str::FromStr;
 
 pub use cast::Cast;
 pub use make::Kind;
+pub use same::{Parting, check_determinism, digest_of_seeds};
 pub use sweep::{Failed, Sweep, Tally, sweep};
 
 use crate::plan::{ChannelKind, Plan, SeedText};
@@ -130,7 +132,7 @@ impl Plan {
             let mut draws = Random::new(seed, kind.name());
             kind.add(&mut plan, &mut draws);
         }
-        make::settle(&mut plan);
+        plan.settle();
         plan
     }
 }

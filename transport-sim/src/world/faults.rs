@@ -220,6 +220,7 @@ impl World<'_> {
     pub(super) fn drop_process(&mut self, host: usize) {
         let life = self.hosts[host].life(host);
         self.hosts[host].process = None;
+        self.may_be_over = true;
         for index in 0..self.conns.len() {
             for side in [0, 1] {
                 let end = &mut self.conns[index].ends[side];

@@ -108,6 +108,8 @@ pub(crate) struct World<'a> {
     events: u64,
     still: u64,
     receipts: u64,
+    /// Something has happened that may have been the last.
+    may_be_over: bool,
 }
 
 impl<'a> World<'a> {
@@ -150,6 +152,7 @@ impl<'a> World<'a> {
             events: 0,
             still: 0,
             receipts: 0,
+            may_be_over: false,
         };
         world.prepare();
         world
@@ -173,7 +176,7 @@ impl<'a> World<'a> {
         let events_max = options.events_max.unwrap_or(100_000_000);
         let mut over = None;
         while self.violation.is_none() {
-            if over.is_none() && self.is_over() {
+            if over.is_none() && std::mem::take(&mut self.may_be_over) && self.is_over() {
                 over = Some(self.now + AFTERMATH);
             }
             let Some((at, what)) = self.agenda.next().filter(|(at, _)| over.is_none_or(|over| *at <= over))

@@ -24,7 +24,7 @@ use super::process::Process;
 use super::weather::MS;
 use super::{Phase, SECRET, SHARE, World, host, net};
 use crate::content::Content;
-use crate::disk::FaultyDisk;
+use crate::disk::{Faults, FaultyDisk};
 use crate::oracle::{Standing, complete};
 use crate::plan::Fault;
 
@@ -247,6 +247,7 @@ impl World<'_> {
     fn failed(&mut self, host: usize, why: Failure) {
         self.judge_failure(host, why);
         let healed = self.phase == Phase::Healed;
+        self.may_be_over = true;
         let person = &mut self.hosts[host].person;
         person.failures.push(why);
         if healed {
@@ -262,6 +263,11 @@ impl World<'_> {
         let person = &mut self.hosts[host].person;
         let (before, last) = person.received;
         person.received = (before + last, 0);
+        if person.outcome.is_some() && self.plan.faults.is_empty() {
+            // Nothing can happen to it any more, and a crowd's files take much memory.
+            self.hosts[host].disk = FaultyDisk::new(0, Faults::default());
+            return;
+        }
         if person.outcome.is_none() {
             person.interruptions += 1;
             let pause = back.unwrap_or(RERUN << person.failures.len().min(8));

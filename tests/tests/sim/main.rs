@@ -1,0 +1,7 @@
+//! Whole hosts in simulated worlds.
+
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+mod campaigns;
+mod plans;
+mod regress;
