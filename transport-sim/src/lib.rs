@@ -14,6 +14,7 @@ pub mod disk;
 pub mod fuzzing;
 pub mod oracle;
 pub mod plan;
+pub mod recorded;
 pub mod report;
 pub mod shrink;
 pub mod story;

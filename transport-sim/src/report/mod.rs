@@ -5,14 +5,12 @@ mod failure;
 mod junit;
 mod picture;
 mod story;
-mod twice;
 mod words;
 
 pub use failure::failure;
 pub use junit::junit;
 pub use picture::picture;
 pub use story::story;
-pub use twice::{Divergence, twice};
 pub use words::{fault as fault_in_words, window as fault_window};
 
 #[cfg(test)]

@@ -63,14 +63,6 @@ fn a_run_is_drawn_with_its_faults_and_its_end() {
 }
 
 #[test]
-fn plans_of_seeds_give_the_same_run_twice() {
-    for seed in 0..10 {
-        let plan = Plan::of_seed(SeedText::new(Cast::Pair, ChannelKind::Clear, Mix::Swarm, seed));
-        assert_eq!(twice(&plan), Ok(None), "seed {seed}");
-    }
-}
-
-#[test]
 fn a_sweep_is_told_as_junit() {
     let of = Sweep {
         cast: Cast::Pair,
