@@ -21,7 +21,18 @@ const COMMANDS: [&str; 12] = [
 ];
 
 /// Commands below `sim`.
-const SIM_COMMANDS: [&str; 1] = ["story"];
+const SIM_COMMANDS: [&str; 10] = [
+    "story",
+    "sweep",
+    "replay",
+    "plan",
+    "shrink",
+    "explain",
+    "coverage",
+    "check-determinism",
+    "mutants",
+    "bench",
+];
 
 #[test]
 fn the_help_of_each_command_has_an_example() {

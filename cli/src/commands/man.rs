@@ -56,7 +56,7 @@ fn page(command: &Command) -> std::io::Result<Vec<u8>> {
 /// A command within the one page of all.
 fn section(command: &Command) -> std::io::Result<Vec<u8>> {
     let mut text = Vec::new();
-    let name = command.get_display_name().unwrap_or_else(|| command.get_name()).replace('-', " ");
+    let name = command.get_bin_name().unwrap_or_else(|| command.get_name());
     Roff::new().control("SH", [name.to_uppercase().as_str()]).to_writer(&mut text)?;
     let man = Man::new(command.clone());
     man.render_description_section(&mut text)?;
