@@ -83,7 +83,8 @@ fn sweeps_tell_their_figures_and_end_with_their_budget() {
     let args = ["sim", "sweep", "--seeds", "0..20", "--mix", "calm", "--cast", "pair", "--junit", "x.xml"];
     assert!(world.run(&args).exits(0).out().contains("20 seeds, 0 failed"));
     assert!(fs::read_to_string(world.path("x.xml")).unwrap().contains("failures=\"0\""));
-    let endless = ["sim", "sweep", "--seeds", "0..100000000", "--mix", "calm", "--cast", "pair", "--time", "1s"];
+    let endless =
+        ["sim", "sweep", "--seeds", "0..100000000", "--mix", "calm", "--cast", "pair", "--time", "1s"];
     world.run(&endless).exits(4);
     assert!(world.run(&["sim", "check-determinism", "--seeds", "4"]).exits(0).out().contains("4 seeds"));
     // So few seeds cannot meet everything.
@@ -113,7 +114,17 @@ fn a_recording_of_a_real_transfer_becomes_a_plan() {
     write_large(&world.path("large"), 300_000);
     fs::write(world.path("small"), b"abc").unwrap();
     let mut sender = world
-        .command(&["send", "-q", "--once", "--listen", "127.0.0.1:0", "--record", "send.rec", "large", "small"])
+        .command(&[
+            "send",
+            "-q",
+            "--once",
+            "--listen",
+            "127.0.0.1:0",
+            "--record",
+            "send.rec",
+            "large",
+            "small",
+        ])
         .stdout(std::process::Stdio::piped())
         .spawn()
         .unwrap();

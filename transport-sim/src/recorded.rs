@@ -98,13 +98,14 @@ impl Seen {
                 self.conn(conn).loss = Some(why);
             }
             Entry::Input { input: RecordedInput::Received { conn, runs }, .. } => self.received(conn, &runs),
-            Entry::Input { input: RecordedInput::Command(command), .. } => match command {
-                RecordedCommand::Share { content, .. }
-                | RecordedCommand::Fetch { known: Some(content), .. } => {
-                    self.manifest = manifest(content.manifest);
-                }
-                _ => {}
-            },
+            Entry::Input {
+                input:
+                    RecordedInput::Command(
+                        RecordedCommand::Share { content, .. }
+                        | RecordedCommand::Fetch { known: Some(content), .. },
+                    ),
+                ..
+            } => self.manifest = manifest(content.manifest),
             _ => {}
         }
     }

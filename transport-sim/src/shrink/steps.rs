@@ -10,9 +10,12 @@ const MS: u64 = 1_000_000;
 /// The smallest chunk.
 const CHUNK: u64 = 256 << 10;
 
-impl Shrinker<'_> {
+/// A kind of step: its name, and what it tries.
+type Step<'a> = (&'static str, fn(&mut Shrinker<'a>));
+
+impl<'a> Shrinker<'a> {
     pub(super) fn all_steps(&mut self) {
-        let steps: [(&'static str, fn(&mut Self)); 9] = [
+        let steps: [Step<'a>; 9] = [
             ("cut after the failure", Self::cut),
             ("drop kinds of faults", Self::drop_kinds),
             ("drop faults", Self::drop_faults),

@@ -43,7 +43,7 @@ pub(super) fn without_host(of: &Fault, gone: i64) -> Option<Fault> {
 pub(super) fn numbers(fault: &Fault) -> Vec<(Vec<String>, i64)> {
     fn walk(table: &Table, path: &[String], found: &mut Vec<(Vec<String>, i64)>) {
         for (name, value) in table {
-            let path = [path, &[name.clone()]].concat();
+            let path = [path, std::slice::from_ref(name)].concat();
             match value {
                 Value::Integer(_) if HOSTS.contains(&name.as_str()) => {}
                 Value::Integer(number) => found.push((path, *number)),
