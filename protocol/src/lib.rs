@@ -81,6 +81,8 @@ pub mod input;
 pub mod job;
 mod node;
 pub mod output;
+#[cfg(planted)]
+pub mod planted;
 mod pool;
 mod rng;
 mod session;

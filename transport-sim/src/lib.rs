@@ -12,6 +12,7 @@ pub mod coverage;
 pub mod datagram;
 pub mod disk;
 pub mod fuzzing;
+pub mod mutants;
 pub mod oracle;
 pub mod plan;
 pub mod recorded;

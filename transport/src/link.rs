@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use truecopy_protocol::content::identity::Role;
 use truecopy_protocol::input::{Input, LinkLoss, Path};
+#[cfg(planted)]
+use truecopy_protocol::planted::{Bug, is};
 use truecopy_protocol::{ConnId, Now};
 
 use crate::channel::{Channel, ChannelError};
@@ -230,7 +232,10 @@ impl<S: Stream, C: Channel> Link<S, C> {
         let (conn, role, path) = (self.conn, self.role, self.path);
         let (phase, deadline) = (&mut self.phase, &mut self.deadline);
         let mut loss = None;
-        let state = self.pump.receive(&mut self.stream, TURN, &mut |received| {
+        let budget = TURN;
+        #[cfg(planted)]
+        let budget = if is(Bug::LongTurns) { 4 * TURN } else { budget };
+        let state = self.pump.receive(&mut self.stream, budget, &mut |received| {
             match received {
                 Received::Proven { peer, local } => {
                     if *phase == Phase::Handshaking {

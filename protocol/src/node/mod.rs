@@ -7,6 +7,8 @@ mod flow;
 mod jobs;
 mod offer;
 mod peers;
+#[cfg(planted)]
+mod planted;
 mod serve;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -90,6 +92,8 @@ pub struct Node {
     timers: Timers,
     next_dial: u64,
     outputs: VecDeque<Output>,
+    #[cfg(planted)]
+    planted: planted::State,
 }
 
 /// Connections that the core dials have this bit; those of the driver have not.
@@ -120,6 +124,8 @@ impl Node {
             timers: Timers::default(),
             next_dial: DIALLED,
             outputs: VecDeque::new(),
+            #[cfg(planted)]
+            planted: planted::State::default(),
         }
     }
 
@@ -131,6 +137,8 @@ impl Node {
     /// If outputs of the last input were not polled, or if time goes backwards: faults of the driver.
     pub fn handle(&mut self, now: Now, input: Input<'_>) {
         assert!(self.outputs.is_empty(), "poll until None after every handle");
+        #[cfg(planted)]
+        let now = self.wall_clock(now, &input);
         assert!(now >= self.now, "the driver's clock is monotonic");
         self.now = now;
         match input {

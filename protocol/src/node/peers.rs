@@ -6,6 +6,8 @@ use super::{Conn, Node, Purpose, Reading};
 use crate::content::identity::{Nonce, Role};
 use crate::input::LinkLoss;
 use crate::output::{Event, Fault, Goodbye, Output, PeerGone};
+#[cfg(planted)]
+use crate::planted::{Bug, is};
 use crate::session::{Ends, Incoming, Liveness, Session};
 use crate::swarm::download::Download;
 use crate::swarm::upload::Upload;
@@ -35,6 +37,8 @@ impl Node {
         };
         let wanted = share.and_then(|share| self.fetches.get(&share)).map(|fetch| fetch.key);
         let session = Session::new(ends, wanted, Nonce(self.nonces.bytes32()), self.now);
+        #[cfg(planted)]
+        let session = self.reuse_decoder(session);
         self.conns.insert(id, Conn { session, purpose: Purpose::Strange(share), reading: Reading::Open });
         self.timers.set(Timer::Handshake(id), self.now + self.config.handshake_timeout);
         self.outputs.push_back(Output::Flush { conn: id });
@@ -135,6 +139,8 @@ impl Node {
         let download = Download::new(&self.config, self.now);
         self.up(id, share, Purpose::Downloads(share, download));
         self.source_up(share, id);
+        #[cfg(planted)]
+        self.ask_twice(share, id);
     }
 
     fn up(&mut self, id: ConnId, share: ShareId, purpose: Purpose) {
@@ -217,6 +223,8 @@ impl Node {
         for buf in conn.session.outbox.clear() {
             self.pool.put(buf);
         }
+        #[cfg(planted)]
+        self.keep_decoder(&mut conn.session);
         let share = conn.purpose.share();
         self.retired(id, conn.purpose, conn.session.peer, PeerGone::Lost(why));
         if let Some(share) = share {
@@ -249,6 +257,10 @@ impl Node {
     pub(super) fn look_at(&mut self, id: ConnId) {
         let (now, config) = (self.now, &self.config);
         let Some(conn) = self.conns.get_mut(&id) else { return };
+        #[cfg(planted)]
+        if is(Bug::NoTimeout) {
+            return;
+        }
         let (mut stalled, mut serves, mut source) = (false, false, None);
         if conn.reading == Reading::Paused {
             conn.session.unpaused(now);

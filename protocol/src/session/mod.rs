@@ -17,6 +17,8 @@ use crate::config::Config;
 use crate::content::identity::{Nonce, ProofContext, Role, ShareProof};
 use crate::input::Path;
 use crate::output::Fault;
+#[cfg(planted)]
+use crate::planted::{Bug, is};
 use crate::wire::{
     BlocksHead, Decoder, Features, Hello, Item, Message, PROTOCOL_MIN, PROTOCOL_VERSION, Prove, Proven,
     Reason,
@@ -75,6 +77,9 @@ pub(crate) struct Session {
     pub(crate) path: Path,
     pub(crate) outbox: Outbox,
     state: State,
+    #[cfg(planted)]
+    pub(crate) decoder: Decoder,
+    #[cfg(not(planted))]
     decoder: Decoder,
     our_nonce: Nonce,
     peer_nonce: Nonce,
@@ -271,16 +276,19 @@ impl Session {
             return Liveness::Unread;
         }
         let silent = now.since(self.heard);
+        let ping_after = config.ping_after;
+        #[cfg(planted)]
+        let ping_after = if is(Bug::KeepAliveLate) { config.silence_max } else { ping_after };
         let step = |wait: Duration| now + wait.max(Duration::from_millis(1));
         if silent >= config.silence_max {
             Liveness::Dead
-        } else if silent >= config.ping_after && self.pinged.is_none() {
+        } else if silent >= ping_after && self.pinged.is_none() {
             self.pinged = Some(now);
             Liveness::Ping(step(config.silence_max - silent))
         } else if self.pinged.is_some() {
             Liveness::Fine(step(config.silence_max - silent))
         } else {
-            Liveness::Fine(step(config.ping_after - silent))
+            Liveness::Fine(step(ping_after - silent))
         }
     }
 

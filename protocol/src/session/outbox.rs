@@ -9,6 +9,8 @@ use bytes::Bytes;
 
 use crate::content::geometry::BLOCK;
 use crate::job::SpanBuf;
+#[cfg(planted)]
+use crate::planted::{Bug, is};
 use crate::wire::{BlocksHead, Message};
 
 /// Payload bytes of one frame at most: small enough that a control message never waits long behind it.
@@ -102,11 +104,13 @@ impl Outbox {
             let mut block = piece.block;
             while at < end {
                 let len = FRAME_PAYLOAD.min(end - at);
+                #[cfg(planted)]
+                let len = if is(Bug::SmallFrames) { len.min(BLOCK as usize) } else { len };
                 // Both are far below 2^32: a piece is at most a span.
                 let head = BlocksHead { blob: piece.blob, block, len: len as u32 }.encode();
                 frames.push_back(Frame { head, start: at, end: at + len });
                 at += len;
-                block += (FRAME_PAYLOAD / BLOCK as usize) as u32;
+                block += len.div_ceil(BLOCK as usize) as u32;
             }
         }
         debug_assert!(at <= payload.bytes().len());
@@ -181,6 +185,8 @@ impl Outbox {
         let Some(loan) = self.loans.front_mut() else { return len };
         let Some(frame) = loan.frames.front() else { return len };
         let rest = frame.len() - self.begun;
+        #[cfg(planted)]
+        let len = if is(Bug::WholeBuffers) { len.max(rest) } else { len };
         if len < rest {
             self.begun += len;
             return 0;

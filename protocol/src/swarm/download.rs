@@ -9,6 +9,8 @@ use crate::config::Config;
 use crate::content::geometry::BLOCK;
 use crate::job::SpanBuf;
 use crate::output::Fault;
+#[cfg(planted)]
+use crate::planted::{Bug, is};
 use crate::wire::{BlockRun, BlocksHead, ChunkRange, HashRange, RANGES_MAX};
 
 /// Extents of one batch: small files share a job. More only while buffers are scarce.
@@ -129,6 +131,10 @@ impl Download {
 
     /// The peer does not have this chunk after all.
     pub(crate) fn lacks(&mut self, chunk: u32) {
+        #[cfg(planted)]
+        if is(Bug::LiarAsked) {
+            return;
+        }
         if let Some((&first, &end)) = self.have.range(..=chunk).next_back().filter(|(_, end)| chunk < **end) {
             self.have.remove(&first);
             if first < chunk {
@@ -142,6 +148,10 @@ impl Download {
 
     /// Whether another request of up to a span has room in the window.
     pub(crate) fn has_room(&self, config: &Config) -> bool {
+        #[cfg(planted)]
+        if is(Bug::SmallWindow) && self.asked_bytes > 0 {
+            return false;
+        }
         self.asked_bytes < self.window && self.asked.len() < config.requests_max as usize
     }
 
@@ -234,7 +244,10 @@ impl Download {
         let mut assembly = match self.assembly.take() {
             Some(assembly) => assembly,
             None => {
-                let (run, len) = self.asked.remove(&(head.blob, head.block)).ok_or(Fault::Unasked)?;
+                let key = (head.blob, head.block);
+                #[cfg(planted)]
+                let key = if is(Bug::MatchedByOrder) { self.first_asked() } else { key };
+                let (run, len) = self.asked.remove(&key).ok_or(Fault::Unasked)?;
                 Assembly { run, len, got: 0, frame: 0 }
             }
         };
@@ -242,6 +255,8 @@ impl Download {
         let left = assembly.len - assembly.got;
         let whole_blocks = u64::from(head.len).is_multiple_of(BLOCK) || head.len == left;
         let fits = head.blob == assembly.run.blob && u64::from(head.block) * BLOCK == at && head.len <= left;
+        #[cfg(planted)]
+        let fits = fits || is(Bug::MatchedByOrder) && head.len <= left;
         if !fits || !whole_blocks {
             return Err(Fault::Unasked);
         }
@@ -309,6 +324,17 @@ impl Download {
             batch.buf.set_filled(whole as usize);
         }
         (owed, hashes, batch)
+    }
+
+    #[cfg(planted)]
+    fn first_asked(&self) -> (u32, u32) {
+        self.asked.keys().next().copied().unwrap_or_default()
+    }
+
+    /// Runs that are asked for.
+    #[cfg(planted)]
+    pub(crate) fn asked(&self) -> Vec<BlockRun> {
+        self.asked.values().map(|(run, _)| *run).collect()
     }
 
     /// The window follows the rate: what comes in a second, so that no link within that delay runs dry.

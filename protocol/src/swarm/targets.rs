@@ -6,6 +6,8 @@ use core::time::Duration;
 
 use crate::config::Config;
 use crate::input::{LinkLoss, PeerHint};
+#[cfg(planted)]
+use crate::planted::{Bug, is};
 use crate::rng::Rng;
 use crate::{Candidate, ConnId, NodeId, Now};
 
@@ -214,6 +216,10 @@ impl Target {
 
 /// Doubles from the shortest to the longest pause; half of it is random, so that many receivers do not dial as one.
 fn backoff(attempts: u32, rng: &mut Rng, config: &Config) -> Duration {
+    #[cfg(planted)]
+    if is(Bug::NoBackoff) {
+        return Duration::ZERO;
+    }
     let full = config.backoff_min.saturating_mul(1 << attempts.min(16)).min(config.backoff_max);
     let half = full / 2;
     half + Duration::from_nanos(rng.below(u64::try_from(half.as_nanos()).unwrap_or(u64::MAX)))

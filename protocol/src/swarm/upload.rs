@@ -8,6 +8,8 @@ use crate::BlobId;
 use crate::content::geometry::{BLOCK, SPAN, SPAN_BLOCKS, Shape};
 use crate::content::manifest::Manifest;
 use crate::output::{Fault, Pausing};
+#[cfg(planted)]
+use crate::planted::{Bug, is};
 use crate::wire::BlockRun;
 
 /// Whether the receiver has sent its receipt: it has one for a connection.
@@ -116,6 +118,10 @@ impl Upload {
 
     /// The next requests that one buffer can answer: runs of files, or one run of the manifest.
     pub(crate) fn next(&mut self, manifest: &Manifest) -> Vec<(BlockRun, u32)> {
+        #[cfg(planted)]
+        if is(Bug::AnsweredReversed) {
+            self.queue.rotate_right(usize::from(self.queue.len() > 1));
+        }
         let (mut runs, mut room) = (Vec::new(), SPAN as u32);
         while let Some(run) = self.queue.front().copied() {
             let Some(len) = shape_of(manifest, BlobId(run.blob)).and_then(|shape| run_len(&shape, run))

@@ -4,6 +4,8 @@ use alloc::vec::Vec;
 
 use super::frame::{BLOCKS_BODY_MAX, BLOCKS_HEAD, BODY_MAX, BlocksHead, DecodeError, HEADER};
 use super::message::{Message, tag};
+#[cfg(planted)]
+use crate::planted::{self, Bug, is};
 
 /// What the decoder found next.
 #[derive(Debug, PartialEq, Eq)]
@@ -98,6 +100,15 @@ impl Decoder {
         if self.held.is_empty() && input.len() >= len {
             return Some(read(split(input, len)));
         }
+        #[cfg(planted)]
+        if is(Bug::ReadIsFrame) {
+            *input = &[];
+            return None;
+        }
+        #[cfg(planted)]
+        if is(Bug::LengthBelieved) {
+            self.held.reserve_exact(len);
+        }
         let missing = len - self.held.len();
         let run = split(input, missing.min(input.len()));
         if self.held.capacity() - self.held.len() < run.len() {
@@ -117,6 +128,10 @@ pub(super) fn parse_header(head: &[u8]) -> Result<State, DecodeError> {
         tag::BLOCKS if bytes > BLOCKS_BODY_MAX => Err(DecodeError::TooLong(len)),
         tag::BLOCKS if bytes <= BLOCKS_HEAD => Err(DecodeError::Empty),
         tag::BLOCKS => Ok(State::BlocksHead { len: bytes }),
+        #[cfg(planted)]
+        _ if bytes > BODY_MAX && is(Bug::LengthBelieved) => {
+            Ok(State::Body { tag, len: bytes.min(planted::BELIEVED_MAX) })
+        }
         _ if bytes > BODY_MAX => Err(DecodeError::TooLong(len)),
         unknown if unknown % 2 == 1 && !Message::knows(unknown) => Ok(State::Skip { left: bytes }),
         known => Ok(State::Body { tag: known, len: bytes }),

@@ -287,7 +287,8 @@ impl Kind {
                     Fault::Stop { host, at_ms, down_ms }
                 } else {
                     let receiver = draw.receiver();
-                    Fault::Pause { receiver, from_ms: at_ms, to_ms: at_ms + down_ms }
+                    // Long enough that only signs of life keep the connection.
+                    Fault::Pause { receiver, from_ms: at_ms, to_ms: at_ms + draw.scale(120_000) }
                 }
             }
             Self::Hostile => {

@@ -223,6 +223,18 @@ impl Fault {
         }
     }
 
+    /// Whether every connection that comes about ends with a goodbye that is heard.
+    pub const fn leaves_links(&self) -> bool {
+        matches!(
+            self,
+            Self::Stop { .. }
+                | Self::Pause { .. }
+                | Self::ClockRate { .. }
+                | Self::ClockJump { .. }
+                | Self::NewerPeer { .. }
+        )
+    }
+
     /// Whether a disk does what no disk should: says things that are not so.
     pub const fn lies(&self) -> bool {
         match self {

@@ -3,6 +3,7 @@
 use truecopy_protocol::ConnId;
 use truecopy_protocol::job::{Outcome, Verdict as Signed};
 use truecopy_protocol::output::{Event, Failure, Fault as Wrong, Goodbye, PeerGone};
+use truecopy_protocol::wire::Reason;
 
 use super::agenda::Life;
 use super::host::Part;
@@ -86,6 +87,13 @@ impl World<'_> {
         self.plan.channel == ChannelKind::Clear && self.has(Fault::damages_bytes)
     }
 
+    fn damages_between(&self, receiver: usize, sender: usize) -> usize {
+        let is_between = |fault: &&Fault| {
+            fault.damages_bytes() && fault.hosts().eq([receiver, sender])
+        };
+        self.plan.faults.iter().filter(is_between).count()
+    }
+
     fn has_hostile(&self) -> bool {
         self.has(|fault| matches!(fault, Fault::Hostile { .. }))
     }
@@ -132,7 +140,10 @@ impl World<'_> {
         let other = conn.ends[1 - side].life.0;
         let is_hostile =
             self.has(|fault| matches!(fault, Fault::Hostile { host, .. } if usize::from(*host) == other));
-        let is_damaged = conn.damaged && self.plan.channel == ChannelKind::Clear;
+        let is_damaged = conn.damaged
+            && self.plan.channel == ChannelKind::Clear
+            // Wrong bytes are asked for once more before anyone is blamed for them.
+            && (wrong != Wrong::BadBytes || self.damages_between(conn.receiver, conn.sender) > 1);
         let bad_disk = wrong == Wrong::BadBytes && self.has_disk_fault(self.hosts[other].part);
         if !is_hostile && !is_damaged && !bad_disk {
             let text = format!("host {other} is honest and is sent away for {wrong:?}");
@@ -140,14 +151,22 @@ impl World<'_> {
         }
     }
 
+    /// Connections end for a reason: a goodbye, or something in the plan (S10).
     pub(super) fn judge_gone(&mut self, life: Life, why: PeerGone) {
+        let is_said = match why {
+            PeerGone::Said(Reason::TooSlow) | PeerGone::Dismissed(Reason::TooSlow) | PeerGone::Lost(_) => false,
+            PeerGone::Said(_) | PeerGone::Dismissed(_) | PeerGone::Misbehaved(_) => true,
+        };
         self.coverage.branch(match why {
             PeerGone::Said(_) => "peer said goodbye",
             PeerGone::Dismissed(_) => "peer dismissed",
             PeerGone::Misbehaved(_) => "peer misbehaved",
             PeerGone::Lost(_) => "peer lost",
         });
-        debug_assert!(life.0 < self.hosts.len());
+        if !is_said && self.plan.faults.iter().all(Fault::leaves_links) {
+            let text = format!("host {} loses a connection ({why:?}), which nothing in the plan explains", life.0);
+            self.fail(Some(life.0), Finding::new(Oracle::Error, "a connection is lost for nothing", text));
+        }
     }
 
     /// A receipt is genuine, and what it says stands there (S6).

@@ -6,6 +6,8 @@
 use std::io;
 
 use truecopy_protocol::NodeId;
+#[cfg(planted)]
+use truecopy_protocol::planted::{Bug, is};
 
 use crate::channel::{Channel, ChannelError, ChannelEvent};
 use crate::stream::Stream;
@@ -144,6 +146,10 @@ impl<C: Channel> Pump<C> {
             if self.input == InputState::Live && self.deliver(deliver) == Flow::Pause {
                 return ReadState::Paused;
             }
+            #[cfg(planted)]
+            if is(Bug::OneReadOnly) && used > 0 {
+                return ReadState::WouldBlock;
+            }
             match self.input {
                 InputState::Ended | InputState::Draining(0) => {
                     self.input = InputState::Ended;
@@ -163,6 +169,10 @@ impl<C: Channel> Pump<C> {
                         InputState::Draining(left) => *left = left.saturating_sub(len),
                         _ => self.channel.filled(len),
                     }
+                }
+                #[cfg(planted)]
+                Err(error) if error.kind() == io::ErrorKind::Interrupted && is(Bug::InterruptedIsEnd) => {
+                    self.input_ended();
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -253,10 +263,17 @@ impl<C: Channel> Pump<C> {
                     return WriteState::Broken(io::ErrorKind::WriteZero);
                 }
                 Ok(len) => {
+                    #[cfg(planted)]
+                    let len = if is(Bug::TailDropped) { self.channel.outgoing().len() } else { len };
                     used += len;
                     self.channel.taken(len);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                #[cfg(planted)]
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && is(Bug::BlockedCounted) => {
+                    self.channel.taken(self.channel.outgoing().len());
+                    return WriteState::WouldBlock;
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return WriteState::WouldBlock,
                 Err(error) => {
                     self.output = OutputState::Ended;
@@ -275,6 +292,8 @@ impl<C: Channel> Pump<C> {
         let mut taken = 0;
         source.visit(room, &mut |run| {
             let run = &run[..run.len().min(room - taken)];
+            #[cfg(planted)]
+            let run = if is(Bug::ExtraCopy) { &run.to_vec()[..] } else { run };
             self.channel.seal(run);
             taken += run.len();
         });
@@ -296,6 +315,10 @@ impl<C: Channel> Pump<C> {
                 self.output = OutputState::Closed;
                 if self.input == InputState::Live {
                     self.input = InputState::Draining(DRAIN_MAX);
+                }
+                #[cfg(planted)]
+                if is(Bug::NotDrained) {
+                    self.input = InputState::Ended;
                 }
                 None
             }

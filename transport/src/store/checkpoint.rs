@@ -8,6 +8,8 @@ use std::sync::atomic::Ordering;
 use truecopy_protocol::EntryIndex;
 use truecopy_protocol::content::name::{RelPath, RelPathBuf};
 use truecopy_protocol::job::{Claim, Durability, StorageError};
+#[cfg(planted)]
+use truecopy_protocol::planted::{Bug, is};
 
 use super::error::{again, fail, staged_error};
 use super::staging::Staging;
@@ -30,6 +32,8 @@ impl<D: Disk> Staging<D> {
         self.append_claims(claims)?;
         match durability {
             Durability::Written => Ok(()),
+            #[cfg(planted)]
+            Durability::Synced if is(Bug::ClaimsFirst) => self.sync_claims_first(),
             Durability::Synced => self.sync_all_claims(),
         }
     }
@@ -103,6 +107,8 @@ impl<D: Disk> Staging<D> {
 
     /// Passes a sync's result on; after a failure nothing that was not synced before counts any more.
     pub(super) fn believe(&self, synced: io::Result<()>) -> io::Result<()> {
+        #[cfg(planted)]
+        let synced = if is(Bug::SyncBelieved) { Ok(()) } else { synced };
         if synced.is_err() && !self.is_broken.swap(true, Ordering::SeqCst) {
             let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
             // If this fails too, the error below is all that can be said.

@@ -30,6 +30,8 @@ impl<D: Disk> Staging<D> {
         let mut hashes = Vec::with_capacity(extents.len());
         let mut written = Vec::new();
         let mut rest = bytes;
+        #[cfg(planted)]
+        let whole = bytes;
         let mut result = Ok(());
         for land in extents {
             let Some((bytes, after)) = rest.split_at_checked(land.extent.len as usize) else {
@@ -38,6 +40,8 @@ impl<D: Disk> Staging<D> {
             rest = after;
             let hash = subtree(&*self.hasher, bytes, land.height);
             hashes.push(hash);
+            #[cfg(planted)]
+            let bytes = super::planted::swapped(bytes, &hashes, extents, whole);
             if land.expected.is_none_or(|expected| expected == hash) && result.is_ok() {
                 result = self.write_extent(land.extent, bytes, hash).map(|entry| written.push(entry));
             }
@@ -54,6 +58,8 @@ impl<D: Disk> Staging<D> {
             return Err(fail(StorageError::Unsupported));
         }
         let staged = self.layout.staged(entry.path)?;
+        #[cfg(planted)]
+        let (extent, bytes) = self.misplaced(index, extent, bytes, file.size);
         if u64::from(extent.len) < file.size {
             let open = self.handle(index, staged.as_path(), file.size)?;
             write_all(&self.disk, &open, bytes, extent.offset)?;

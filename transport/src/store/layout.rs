@@ -5,6 +5,8 @@ use std::io;
 use truecopy_protocol::ContentId;
 use truecopy_protocol::content::name::{RelPath, RelPathBuf};
 use truecopy_protocol::job::StorageError;
+#[cfg(planted)]
+use truecopy_protocol::planted::{Bug, is};
 
 use super::error::fail;
 
@@ -20,6 +22,8 @@ pub(super) struct Layout {
 impl Layout {
     pub(super) fn of(content: ContentId) -> io::Result<Self> {
         let id = content.to_hex();
+        #[cfg(planted)]
+        let id = if is(Bug::OtherVersion) { ContentId([0; 32]).to_hex() } else { id };
         Ok(Self { folder: path([PREFIX, &id.as_bytes()[..ID_DIGITS]].concat())? })
     }
 

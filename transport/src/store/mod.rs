@@ -21,6 +21,8 @@ mod layout;
 mod leftovers;
 mod place;
 mod plan;
+#[cfg(planted)]
+mod planted;
 mod share;
 mod source;
 mod staging;

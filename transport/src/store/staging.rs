@@ -9,6 +9,8 @@ use truecopy_protocol::content::manifest::{EntryKind, Manifest};
 use truecopy_protocol::content::selection::Selection;
 use truecopy_protocol::content::tree::LeafHasher;
 use truecopy_protocol::job::{Claim, Opened, Outcome, StorageError, Trust};
+#[cfg(planted)]
+use truecopy_protocol::planted::{Bug, is};
 use truecopy_protocol::{ChunkIndex, EntryIndex, Hash};
 
 use super::attributes::Losses;
@@ -81,6 +83,8 @@ pub struct Staging<D: Disk> {
     pub(super) lock: Mutex<Option<Box<dyn Lock>>>,
     /// In files, for [`Opened`]: taken by the first who asks.
     opened: Opened,
+    #[cfg(planted)]
+    pub(super) appended: super::planted::Appended,
 }
 
 impl<D: Disk> Staging<D> {
@@ -106,6 +110,9 @@ impl<D: Disk> Staging<D> {
         let _ = options.holder.write(&disk, layout.lock()?.as_path());
         let content = options.manifest.content_id();
         let replay = Replay::read(&disk, layout.journal()?.as_path())?;
+        #[cfg(planted)]
+        let content =
+            replay.as_ref().filter(|_| is(Bug::OtherVersion)).map_or(content, |replay| replay.content);
         if replay.as_ref().is_some_and(|replay| replay.content != content) {
             return Err(fail(StorageError::Changed));
         }
@@ -156,6 +163,8 @@ impl<D: Disk> Staging<D> {
             is_resumed: replay.is_some(),
             outcome: OnceLock::new(),
             lock: Mutex::new(Some(lock)),
+            #[cfg(planted)]
+            appended: Mutex::default(),
         })
     }
 

@@ -79,6 +79,8 @@ impl Transfer {
             self.cursor += 1;
         }
         let again = self.again.iter().copied().find(|chunk| has(*chunk));
+        #[cfg(planted)]
+        let again = self.last_missing(&has).or(again);
         let found = again.or_else(|| {
             let ahead = self.states.get(self.cursor as usize..)?;
             let mut ahead = ahead.iter().zip(self.cursor..);

@@ -1,0 +1,69 @@
+//! Where each bug must be seen, and how soon. Ceilings are seeds until the first catch, as a median of campaigns.
+
+use truecopy_protocol::planted::Bug;
+
+use super::probe::Probe;
+use crate::campaign::{Cast, Kind, Mix};
+use crate::plan::ChannelKind;
+
+pub(super) struct Row {
+    pub(super) bug: Bug,
+    pub(super) probe: Probe,
+    pub(super) ceiling: u64,
+}
+
+const fn clear(bug: Bug, cast: Cast, kind: Kind, ceiling: u64) -> Row {
+    Row { bug, probe: Probe::Run(cast, ChannelKind::Clear, Mix::Only(kind)), ceiling }
+}
+
+const fn tls(bug: Bug, cast: Cast, kind: Kind, ceiling: u64) -> Row {
+    Row { bug, probe: Probe::Run(cast, ChannelKind::Tls, Mix::Only(kind)), ceiling }
+}
+
+const fn calm(bug: Bug, cast: Cast, ceiling: u64) -> Row {
+    Row { bug, probe: Probe::Run(cast, ChannelKind::Clear, Mix::Calm), ceiling }
+}
+
+/// Every bug, under the one kind of faults that shows it.
+pub(super) const ROWS: &[Row] = &[
+    clear(Bug::TailDropped, Cast::Pair, Kind::ShortWrites, 10),
+    tls(Bug::TailDropped, Cast::Pair, Kind::ShortWrites, 10),
+    clear(Bug::ReadIsFrame, Cast::Pair, Kind::ShortReads, 5),
+    clear(Bug::BlockedCounted, Cast::Pair, Kind::WouldBlock, 10),
+    tls(Bug::BlockedCounted, Cast::Pair, Kind::WouldBlock, 10),
+    clear(Bug::InterruptedIsEnd, Cast::Pair, Kind::Interrupts, 20),
+    tls(Bug::InterruptedIsEnd, Cast::Pair, Kind::Interrupts, 20),
+    clear(Bug::EndIsComplete, Cast::Varied, Kind::EarlyFins, 10),
+    tls(Bug::EndIsComplete, Cast::Varied, Kind::EarlyFins, 10),
+    clear(Bug::WholeBuffers, Cast::Varied, Kind::ShortWrites, 20),
+    clear(Bug::OwedForgotten, Cast::Pair, Kind::Resets, 50),
+    tls(Bug::OwedForgotten, Cast::Pair, Kind::Resets, 50),
+    clear(Bug::DecoderKept, Cast::Pair, Kind::Resets, 50),
+    tls(Bug::DecoderKept, Cast::Pair, Kind::Resets, 50),
+    clear(Bug::NotDrained, Cast::Varied, Kind::People, 100),
+    clear(Bug::OneReadOnly, Cast::Pair, Kind::ShortReads, 20),
+    tls(Bug::OneReadOnly, Cast::Pair, Kind::ShortReads, 20),
+    clear(Bug::LastUnchecked, Cast::Varied, Kind::Flips, 300),
+    clear(Bug::OtherBuffer, Cast::Varied, Kind::SlowDisks, 100),
+    clear(Bug::SourceUnchecked, Cast::Varied, Kind::SourceEdits, 50),
+    calm(Bug::LastShort, Cast::Varied, 5),
+    Row { bug: Bug::ShortOffset, probe: Probe::HUGE, ceiling: 5 },
+    clear(Bug::MatchedByOrder, Cast::Varied, Kind::Hangs, 100),
+    clear(Bug::AppendPosition, Cast::Varied, Kind::SlowDisks, 50),
+    clear(Bug::LengthTrusted, Cast::Varied, Kind::CrashAtCall, 20),
+    clear(Bug::ClaimsFirst, Cast::Varied, Kind::Tuning, 10),
+    clear(Bug::NoSync, Cast::Varied, Kind::PowerCuts, 20),
+    clear(Bug::SyncBelieved, Cast::Varied, Kind::BadSyncs, 50),
+    clear(Bug::ShortWriteIgnored, Cast::Varied, Kind::DiskShort, 10),
+    clear(Bug::ShortWriteIgnored, Cast::Varied, Kind::NoSpace, 10),
+    Row { bug: Bug::OtherVersion, probe: Probe::OTHER_VERSION, ceiling: 30 },
+    clear(Bug::NoTimeout, Cast::Pair, Kind::PowerCuts, 10),
+    clear(Bug::WallClock, Cast::Varied, Kind::Clocks, 20),
+    clear(Bug::NoBackoff, Cast::Pair, Kind::Refusals, 5),
+    clear(Bug::BannedAtOnce, Cast::Pair, Kind::Flips, 100),
+    clear(Bug::LiarAsked, Cast::Five, Kind::Hostile, 20),
+    clear(Bug::KeepAliveLate, Cast::Pair, Kind::People, 10),
+    clear(Bug::AskedTwice, Cast::Varied, Kind::Delays, 100),
+    clear(Bug::LengthBelieved, Cast::Five, Kind::Hostile, 5),
+    Row { bug: Bug::RandomOrder, probe: Probe::Twice(Cast::Varied, ChannelKind::Clear, Mix::Calm), ceiling: 2 },
+];
