@@ -104,6 +104,17 @@ fn a_folder_that_is_a_link_is_a_conflict_for_all_that_would_lie_in_it() {
 }
 
 #[test]
+fn what_stands_in_the_way_of_entries_that_are_not_wanted_is_no_conflict() {
+    let share = share();
+    let disk = disk_with(&[("dir", b"a file")]);
+    let selection = Selection::Some(vec![share.index("note.txt")]);
+    let receiver = Receiver { selection, ..Receiver::new(&share) };
+    let outcome = receiver.run(&disk, &mut Progress::default()).unwrap();
+    assert_eq!((outcome.placed, outcome.skipped), (1, 0));
+    assert_eq!(disk.content(path("dir").as_path()).unwrap(), b"a file");
+}
+
+#[test]
 fn a_name_that_is_taken_while_bytes_move_stops_the_commit_and_keeps_what_is_staged() {
     let share = share();
     let disk = disk_with(&[]);
