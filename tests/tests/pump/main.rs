@@ -6,5 +6,6 @@ mod close;
 mod foreign;
 mod hostile;
 mod legal;
+mod records;
 mod tls;
 mod toy;
