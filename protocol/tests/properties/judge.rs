@@ -122,3 +122,21 @@ proptest! {
         prop_assert_eq!(judge(format!("x{name}").as_bytes(), &NameRules::WINDOWS), Ok(()));
     }
 }
+
+#[test]
+fn syllables_and_their_letters_are_one_name_where_normalisation_makes_no_difference() {
+    let pairs = [
+        ("가", "\u{1100}\u{1161}"),
+        ("개", "\u{1100}\u{1162}"),
+        ("각", "\u{1100}\u{1161}\u{11a8}"),
+        ("까", "\u{1101}\u{1161}"),
+        ("한", "\u{1112}\u{1161}\u{11ab}"),
+        ("힣", "\u{1112}\u{1175}\u{11c2}"),
+    ];
+    for (syllable, letters) in pairs {
+        let mut builder = files([(syllable, 1), (letters, 1)]);
+        let manifest = builder.finish(builder.chunk_size()).unwrap();
+        assert_eq!(collisions(&manifest, &NameRules::MACOS).len(), 1, "{syllable}");
+        assert_eq!(collisions(&manifest, &NameRules::WINDOWS).len(), 0, "{syllable}");
+    }
+}

@@ -52,6 +52,9 @@ proptest! {
         prop_assert_eq!(&again, &manifest);
         prop_assert_eq!(again.content_id(), manifest.content_id());
         prop_assert_eq!(again.name(), b"any");
+        let mut more = entries.clone();
+        more.insert("z/one more".to_owned(), OwnedKind::Directory);
+        prop_assert_ne!(&build(&more), &manifest);
         let read: BTreeMap<String, OwnedKind> = again
             .entries()
             .map(|(_, e)| (String::from_utf8(e.path.as_bytes().to_vec()).unwrap(), e.kind.to_owned()))
