@@ -128,3 +128,6 @@ impl Config {
         2 * u64::from(self.conns_max) * conn + u64::from(self.spans_max) * SPAN
     }
 }
+
+#[cfg(test)]
+mod tests;
