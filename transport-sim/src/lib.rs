@@ -2,4 +2,6 @@
 
 pub mod clear;
 pub mod disk;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod stream;
