@@ -362,14 +362,14 @@ impl Rig {
 
     /// Time passes.
     pub(super) fn wait(&mut self, by: Duration) {
-        self.now += by;
+        self.now = (self.now + by).min(Now::LATEST);
         self.handle(Input::Timeout, Cause::Other);
     }
 
     /// Time passes until the node wants to look at it.
     pub(super) fn wait_for_timer(&mut self) {
         if let Some((at, _)) = self.node.wake() {
-            self.now = at;
+            self.now = at.min(Now::LATEST);
             self.handle(Input::Timeout, Cause::Other);
         }
     }
