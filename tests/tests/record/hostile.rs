@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 use truecopy_protocol::input::PeerHint;
-use truecopy_protocol::{ContentId, Now, ShareId};
+use truecopy_protocol::{Config, ContentId, Now, ShareId};
 use truecopy_transport::record::{
     Entry, MAGIC, ReadError, RecordedCommand, RecordedInput, Secret, Start, VERSION, Writer, replay,
 };
@@ -149,9 +149,9 @@ proptest! {
 
     #[test]
     fn random_entries_do_no_harm(mut entries in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 1..60), 0..40)) {
-        let start = truecopy_transport::record::Start { config: truecopy_protocol::Config::default(), ..crate::world::start(1) };
-        let sink = crate::world::Sink::default();
-        truecopy_transport::record::Writer::new(sink.clone(), &start).unwrap().flush().unwrap();
+        let start = Start { config: Config::default(), ..start(1) };
+        let sink = Sink::default();
+        Writer::new(sink.clone(), &start).unwrap().flush().unwrap();
         let whole = sink.bytes();
         for entry in &mut entries {
             // Mostly inputs.
