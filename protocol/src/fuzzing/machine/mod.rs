@@ -8,6 +8,8 @@ mod operations;
 mod rig;
 mod steps;
 mod store;
+#[cfg(test)]
+mod tests;
 
 pub use bytes::machine_bytes;
 pub use operations::machine_operations;
