@@ -40,12 +40,12 @@ impl Target {
 
 /// The targets of this crate.
 pub const TARGETS: &[Target] = &[
-    Target::new("frame_decode", frame_decode, 2 << 20),
-    Target::new("frame_round_trip", frame_round_trip, 2 << 20),
-    Target::new("split_equivalence", split_equivalence, 2 << 20),
-    Target::new("machine_bytes", machine_bytes, 24 << 20),
-    Target::new("machine_operations", machine_operations, 24 << 20),
-    Target::new("manifest", manifest, 2 << 20),
-    Target::new("tree_proofs", tree_proofs, 2 << 20),
-    Target::new("ticket", ticket, 2 << 20),
+    Target::new("frame_decode", frame_decode, 512 << 10),
+    Target::new("frame_round_trip", frame_round_trip, 512 << 10),
+    Target::new("split_equivalence", split_equivalence, 512 << 10),
+    Target::new("machine_bytes", machine_bytes, 8 << 20),
+    Target::new("machine_operations", machine_operations, 8 << 20),
+    Target::new("manifest", manifest, 512 << 10),
+    Target::new("tree_proofs", tree_proofs, 512 << 10),
+    Target::new("ticket", ticket, 512 << 10),
 ];

@@ -140,7 +140,7 @@ fn distort(input: &mut Cursor<'_>, list: &mut Vec<Hash>) {
     let at = input.number() as usize % (list.len() + 1);
     match input.below(6) {
         0 => list.insert(at, Hash(input.name32())),
-        1 => list.extend_from_within(at..),
+        1 if list.len() < LAYER_MAX as usize => list.extend_from_within(at..),
         2 => list.truncate(at),
         3 if at > 0 => list.swap(at - 1, 0),
         4 if at < list.len() => {

@@ -7,4 +7,4 @@ pub use journal::journal;
 use truecopy_protocol::fuzzing::Target;
 
 /// The targets of this crate.
-pub const TARGETS: &[Target] = &[Target::new("journal", journal, 8 << 20)];
+pub const TARGETS: &[Target] = &[Target::new("journal", journal, 4 << 20)];

@@ -7,4 +7,4 @@ pub use recording::recording;
 use truecopy_protocol::fuzzing::Target;
 
 /// The targets of this crate.
-pub const TARGETS: &[Target] = &[Target::new("recording", recording, 48 << 20)];
+pub const TARGETS: &[Target] = &[Target::new("recording", recording, 8 << 20)];
