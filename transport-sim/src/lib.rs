@@ -11,6 +11,7 @@ pub mod content;
 pub mod coverage;
 pub mod datagram;
 pub mod disk;
+#[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 pub mod mutants;
 pub mod oracle;
