@@ -2,6 +2,7 @@
 //! variable, then the file.
 
 mod config;
+mod sim;
 mod values;
 
 use std::ffi::OsString;
@@ -11,6 +12,10 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 
+pub use sim::{
+    BenchArgs, CoverageArgs, DeterminismArgs, ExplainArgs, PlanArgs, ShrinkArgs, SimArgs, SimChannel,
+    SimCommand, SimReplayArgs, StoryArgs, SweepArgs,
+};
 pub use values::{Level, LinkPolicy, Listen, OnConflict, Pause, PeerSpec};
 
 use crate::commands;
@@ -75,6 +80,11 @@ pub enum Command {
         after_help = "Examples:\n  truecopy replay send.rec\n  truecopy get truecopy:… --record get.rec ; truecopy replay get.rec\n\nNeeds neither network nor files: the recording holds what the program was told and what it did then, but no secret\nand no byte of a file. Exit code 0: the same (up to its end, if it was cut off). 7: another, and where first.\n2: this is no recording. 8: it cannot be read, or is damaged."
     )]
     Replay(ReplayArgs),
+    /// Run the real code on simulated networks and disks
+    #[command(
+        after_help = "Examples:\n  truecopy sim story\n  truecopy sim --seed tc1:pair:clear:swarm:00000000000004d2\n  truecopy sim sweep --seeds 0..10000\n\nNothing here touches a network, or a file that is not named. Exit codes: 0 passed; 1 an oracle failed; 2 usage;\n3 equal plans gave different runs; 4 the budget is used up; 8 a file cannot be read or written.\nSee docs/simulation.md."
+    )]
+    Sim(SimArgs),
     /// Print the completions of a shell
     #[command(
         after_help = "Examples:\n  truecopy completions bash > ~/.local/share/bash-completion/completions/truecopy"
@@ -312,7 +322,7 @@ impl Command {
             Self::Clean(args) => args.output.clone(),
             Self::Demo(args) => args.output.clone(),
             Self::Replay(args) => args.output.clone(),
-            Self::Completions(_) | Self::Man(_) => OutputArgs::default(),
+            Self::Sim(_) | Self::Completions(_) | Self::Man(_) => OutputArgs::default(),
         }
     }
 }

@@ -2,12 +2,13 @@
 
 use std::ffi::OsString;
 use std::panic;
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::error::ErrorKind;
 
 use crate::args::{self, Command, NoCommand, OutputArgs};
-use crate::commands;
+use crate::commands::{self, sim};
 use crate::exit::{Error, Exit, Result};
 use crate::home::Home;
 use crate::output::Reporter;
@@ -35,18 +36,36 @@ impl Context {
     }
 }
 
+/// How the program ended: by its own table of exit codes, or by that of simulations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// See [`Exit`].
+    Program(Exit),
+    /// A simulation has a result.
+    Simulation(sim::Outcome),
+}
+
+impl From<Ended> for ExitCode {
+    fn from(ended: Ended) -> Self {
+        match ended {
+            Ended::Program(exit) => exit.into(),
+            Ended::Simulation(outcome) => outcome.into(),
+        }
+    }
+}
+
 /// Runs the program.
-pub fn run(args: Vec<OsString>) -> Exit {
+pub fn run(args: Vec<OsString>) -> Ended {
     panic::set_hook(Box::new(|info| {
         let place = info.location().map(|at| format!(" at {}:{}", at.file(), at.line())).unwrap_or_default();
         let what = format!("the program has a fault{place}");
         let error = Error::new(Exit::Unexpected, what).hint("please report it, with what you typed");
         Reporter::new(&OutputArgs::default()).fail(&error);
     }));
-    panic::catch_unwind(|| start(args)).unwrap_or(Exit::Unexpected)
+    panic::catch_unwind(|| start(args)).unwrap_or(Ended::Program(Exit::Unexpected))
 }
 
-fn start(args: Vec<OsString>) -> Exit {
+fn start(args: Vec<OsString>) -> Ended {
     let home = Home::find();
     let cli = match args::read(args, &home) {
         Ok(cli) => cli,
@@ -56,16 +75,16 @@ fn start(args: Vec<OsString>) -> Exit {
     let context = Context { reporter: Arc::new(Reporter::new(&cli.command.output())), home };
     trace::follow(&context.reporter);
     match dispatch(cli.command, &context) {
-        Ok(exit) => {
+        Ok(ended) => {
             context.reporter.clear();
-            exit
+            ended
         }
         Err(error) => fail(&context.reporter, &error),
     }
 }
 
-fn dispatch(command: Command, context: &Context) -> Result<Exit> {
-    match command {
+fn dispatch(command: Command, context: &Context) -> Result<Ended> {
+    let exit = match command {
         Command::Send(args) => commands::send::run(&args, context),
         Command::Get(args) => commands::get::run(&args, context),
         Command::Create(args) => commands::create::run(&args, context),
@@ -75,21 +94,23 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit> {
         Command::Clean(args) => commands::leftovers::clean(&args, context),
         Command::Demo(args) => commands::demo::run(&args, context),
         Command::Replay(args) => commands::replay::run(&args, context),
+        Command::Sim(args) => return sim::run(&args, context).map(Ended::Simulation),
         Command::Completions(args) => commands::completions::run(&args, context),
         Command::Man(args) => commands::man::run(&args, context),
-    }
+    };
+    exit.map(Ended::Program)
 }
 
-fn fail(reporter: &Reporter, error: &Error) -> Exit {
+fn fail(reporter: &Reporter, error: &Error) -> Ended {
     reporter.fail(error);
-    error.exit
+    Ended::Program(error.exit)
 }
 
-fn tell_clap(error: &clap::Error) -> Exit {
+fn tell_clap(error: &clap::Error) -> Ended {
     // Without a standard output or error there is nobody to tell.
     let _ = error.print();
-    match error.kind() {
+    Ended::Program(match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Success,
         _ => Exit::Usage,
-    }
+    })
 }

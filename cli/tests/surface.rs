@@ -5,8 +5,34 @@ mod common;
 
 use common::{World, sample};
 
-const COMMANDS: [&str; 11] =
-    ["send", "get", "create", "inspect", "verify", "ls", "clean", "demo", "replay", "completions", "man"];
+const COMMANDS: [&str; 12] = [
+    "send",
+    "get",
+    "create",
+    "inspect",
+    "verify",
+    "ls",
+    "clean",
+    "demo",
+    "replay",
+    "sim",
+    "completions",
+    "man",
+];
+
+/// Commands below `sim`.
+const SIM_COMMANDS: [&str; 10] = [
+    "story",
+    "sweep",
+    "replay",
+    "plan",
+    "shrink",
+    "explain",
+    "coverage",
+    "check-determinism",
+    "mutants",
+    "bench",
+];
 
 #[test]
 fn the_help_of_each_command_has_an_example() {
@@ -14,6 +40,10 @@ fn the_help_of_each_command_has_an_example() {
     for command in COMMANDS {
         let help = world.run(&[command, "--help"]).exits(0).out();
         assert!(help.contains(&format!("Examples:\n  truecopy {command}")), "{command}: {help}");
+    }
+    for command in SIM_COMMANDS {
+        let help = world.run(&["sim", command, "--help"]).exits(0).out();
+        assert!(help.contains(&format!("Examples:\n  truecopy sim {command}")), "{command}: {help}");
     }
     assert!(world.run(&["--help"]).exits(0).out().contains("Examples:"));
 }
@@ -116,10 +146,13 @@ fn completions_and_manual_know_every_command() {
     for command in COMMANDS {
         assert!(page.contains(&format!("TRUECOPY {}", command.to_uppercase())), "{command}");
     }
+    for command in SIM_COMMANDS {
+        assert!(page.contains(&format!("TRUECOPY SIM {}", command.to_uppercase())), "{command}");
+    }
     assert!(page.contains("EXIT STATUS"));
     world.run(&["man", "--pages", "pages"]).exits(0);
     let pages = std::fs::read_dir(world.path("pages")).unwrap().count();
-    assert_eq!(pages, COMMANDS.len() + 1);
+    assert_eq!(pages, COMMANDS.len() + SIM_COMMANDS.len() + 1);
 }
 
 #[test]

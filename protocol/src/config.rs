@@ -102,12 +102,21 @@ pub(crate) const SPANS_LOW: usize = 4;
 /// Free buffers above which it goes on.
 pub(crate) const SPANS_HIGH: usize = 8;
 
+/// The shortest time after which something is tried again.
+const PAUSE_MIN: Duration = Duration::from_millis(1);
+
 impl Config {
     /// Raised where a node could not work with less.
     pub(crate) fn sane(mut self) -> Self {
         self.conns_max = self.conns_max.max(1);
         self.spans_reserved = self.spans_reserved.max(SPANS_HIGH as u32 + 1);
-        self.spans_max = self.spans_max.max(self.spans_reserved + 1);
+        self.spans_max = self.spans_max.max(self.spans_reserved.saturating_add(1));
+        // What is set anew when it is due must be due later.
+        for pause in
+            [&mut self.dial_timeout, &mut self.backoff_min, &mut self.backoff_max, &mut self.find_timeout]
+        {
+            *pause = (*pause).max(PAUSE_MIN);
+        }
         self
     }
 
@@ -128,3 +137,6 @@ impl Config {
         2 * u64::from(self.conns_max) * conn + u64::from(self.spans_max) * SPAN
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,10 @@ impl Now {
     /// The origin of the driver's clock.
     pub const ZERO: Self = Self(0);
 
+    /// The last instant that a driver may name, 292 years after the origin: deadlines lie behind it and still have a
+    /// number.
+    pub const LATEST: Self = Self(u64::MAX / 2);
+
     /// The instant `nanos` nanoseconds after the origin.
     pub const fn from_nanos(nanos: u64) -> Self {
         Self(nanos)

@@ -11,10 +11,15 @@ pub mod content;
 pub mod coverage;
 pub mod datagram;
 pub mod disk;
+#[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 pub mod mutants;
 pub mod oracle;
 pub mod plan;
+pub mod recorded;
+pub mod report;
+pub mod shrink;
+pub mod story;
 pub mod stream;
 pub mod tls;
 pub mod world;

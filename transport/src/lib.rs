@@ -7,6 +7,8 @@
 
 pub mod channel;
 pub mod disk;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 #[cfg(feature = "tls")]
 pub mod keys;
 pub mod link;

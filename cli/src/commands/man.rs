@@ -17,21 +17,26 @@ pub fn run(args: &ManArgs, context: &Context) -> Result<Exit> {
     let failed = |error| Error::new(Exit::Unexpected, format!("cannot make the manual: {error}"));
     let Some(folder) = &args.pages else {
         let mut page = page(&model).map_err(failed)?;
-        for command in model.get_subcommands().filter(|command| command.get_name() != "help") {
+        for command in below(&model) {
             page.extend(section(command).map_err(failed)?);
         }
         context.reporter.generated(&page);
         return Ok(Exit::Success);
     };
     fs::create_dir_all(folder).map_err(|error| Error::local("make", folder, &error))?;
-    let pages = model.get_subcommands().filter(|command| command.get_name() != "help").chain([&model]);
-    for command in pages {
+    for command in below(&model).into_iter().chain([&model]) {
         let name = command.get_display_name().unwrap_or_else(|| command.get_name());
         let path = folder.join(format!("{name}.1"));
         let text = page(command).map_err(failed)?;
         fs::write(&path, text).map_err(|error| Error::local("write", &path, &error))?;
     }
     Ok(Exit::Success)
+}
+
+/// All commands below this one, at any depth; each is followed by its own.
+fn below(command: &Command) -> Vec<&Command> {
+    let commands = command.get_subcommands().filter(|command| command.get_name() != "help");
+    commands.flat_map(|command| [vec![command], below(command)].concat()).collect()
 }
 
 fn page(command: &Command) -> std::io::Result<Vec<u8>> {
@@ -51,7 +56,7 @@ fn page(command: &Command) -> std::io::Result<Vec<u8>> {
 /// A command within the one page of all.
 fn section(command: &Command) -> std::io::Result<Vec<u8>> {
     let mut text = Vec::new();
-    let name = format!("truecopy {}", command.get_name());
+    let name = command.get_bin_name().unwrap_or_else(|| command.get_name());
     Roff::new().control("SH", [name.to_uppercase().as_str()]).to_writer(&mut text)?;
     let man = Man::new(command.clone());
     man.render_description_section(&mut text)?;

@@ -10,6 +10,7 @@ pub mod man;
 pub mod reading;
 pub mod replay;
 pub mod send;
+pub mod sim;
 pub mod source;
 pub mod verify;
 

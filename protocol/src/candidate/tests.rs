@@ -32,3 +32,10 @@ fn what_is_no_port_is_refused() {
         assert_eq!(text.parse::<Candidate>(), Err(BadCandidate::Port), "{text}");
     }
 }
+
+#[test]
+fn the_port_is_the_one_that_was_written() {
+    for (text, port) in [("192.0.2.1:80", 80), ("[2001:db8::1]:4100", 4100), ("host.example:65535", 65_535)] {
+        assert_eq!(text.parse::<Candidate>().unwrap().port(), port);
+    }
+}

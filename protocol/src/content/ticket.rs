@@ -165,3 +165,6 @@ fn checksum(body: &[u8]) -> [u8; CHECKSUM] {
     let [a, b, c, d, ..]: [u8; 32] = Sha256::digest(body).into();
     [a, b, c, d]
 }
+
+#[cfg(test)]
+mod tests;

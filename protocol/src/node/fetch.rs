@@ -343,11 +343,14 @@ impl Node {
             Message::Intact(corrupt) => self.intact(share, id, corrupt),
             Message::Preparing(told) => {
                 let now = self.now;
-                if let Some(download) = self.download(id) {
-                    download.tell(Told::Preparing, now);
+                let is_due = self.fetches.get(&share).is_some_and(Fetching::wants_peers);
+                let Some(download) = self.download(id) else { return Ok(()) };
+                let is_news = is_due && download.told() < Told::Info;
+                download.tell(Told::Preparing, now);
+                if is_news {
+                    let why = Waiting::Preparing { done: told.done, total: told.total };
+                    self.event(Event::Waiting { share, why });
                 }
-                let why = Waiting::Preparing { done: told.done, total: told.total };
-                self.event(Event::Waiting { share, why });
                 Ok(())
             }
             // Words that are meant for a sender; harmless.

@@ -134,12 +134,15 @@ impl Node {
     /// Afterwards call [`poll`](Self::poll) until `None`. Inputs for connections that are gone are ignored.
     ///
     /// # Panics
-    /// If outputs of the last input were not polled, or if time goes backwards: faults of the driver.
+    /// If outputs of the last input were not polled, or if time goes backwards or beyond [`Now::LATEST`]: faults of the
+    /// driver.
     pub fn handle(&mut self, now: Now, input: Input<'_>) {
         assert!(self.outputs.is_empty(), "poll until None after every handle");
         #[cfg(planted)]
         let now = self.wall_clock(now, &input);
         assert!(now >= self.now, "the driver's clock is monotonic");
+        // No deadline could lie behind a later one: a timer that is set anew when it is due would be due for ever.
+        assert!(now <= Now::LATEST, "the driver's clock begins near its origin");
         self.now = now;
         match input {
             Input::Connected { conn, role, local, peer, path } => {

@@ -30,8 +30,6 @@ struct Assembly {
     run: BlockRun,
     len: u32,
     got: u32,
-    /// Payload bytes of the current frame still to come.
-    frame: u32,
 }
 
 /// Whole runs in one buffer, on their way to a `Land` job.
@@ -241,14 +239,14 @@ impl Download {
 
     /// A frame of blocks begins: it must continue the run that is coming in, or begin one that was asked for.
     pub(crate) fn begin(&mut self, head: BlocksHead) -> Result<(), Fault> {
-        let mut assembly = match self.assembly.take() {
+        let assembly = match self.assembly.take() {
             Some(assembly) => assembly,
             None => {
                 let key = (head.blob, head.block);
                 #[cfg(planted)]
                 let key = if is(Bug::MatchedByOrder) { self.first_asked() } else { key };
                 let (run, len) = self.asked.remove(&key).ok_or(Fault::Unasked)?;
-                Assembly { run, len, got: 0, frame: 0 }
+                Assembly { run, len, got: 0 }
             }
         };
         let at = u64::from(assembly.run.block) * BLOCK + u64::from(assembly.got);
@@ -260,7 +258,6 @@ impl Download {
         if !fits || !whole_blocks {
             return Err(Fault::Unasked);
         }
-        assembly.frame = head.len;
         self.assembly = Some(assembly);
         Ok(())
     }
@@ -279,7 +276,6 @@ impl Download {
         let assembly = self.assembly.as_mut()?;
         // The decoder hands out no more than the frame holds.
         assembly.got += len as u32;
-        assembly.frame -= len as u32;
         if assembly.got < assembly.len {
             return None;
         }

@@ -9,10 +9,10 @@ use proptest::collection::vec as many;
 use proptest::prelude::*;
 
 use super::download::{Download, Told};
-use super::hashes::{check, range_at};
+use super::hashes::{ChunkHash, FileHashes, check, range_at};
 use super::targets::{Next, Targets};
 use super::transfer::{Checked, Sentence, Transfer};
-use super::upload::run_len;
+use super::upload::{Upload, run_len};
 use crate::config::Config;
 use crate::content::geometry::{ChunkSize, SPAN, Shape};
 use crate::content::layers::Layers;
@@ -291,6 +291,93 @@ fn blocks_continue_their_run_and_nothing_else() {
     assert_eq!(download.begin(head(16, 16384)), Ok(()));
     assert_eq!(download.advance(16384, Now::ZERO, &Config::default()), None);
     assert_eq!(download.begin(head(16, 16384)), Err(Fault::Unasked));
+
+    let mut download = Download::new(&Config::default(), Now::ZERO);
+    download.ask(run, SPAN as u32, Now::ZERO);
+    assert_eq!(download.begin(head(16, 16384)), Ok(()));
+    assert_eq!(download.advance(16384, Now::ZERO, &Config::default()), None);
+    let other_blob = BlocksHead { blob: 2, block: 17, len: 16384 };
+    assert_eq!(download.begin(other_blob), Err(Fault::Unasked));
+}
+
+#[test]
+fn what_is_asked_of_a_source_keeps_it_busy_and_takes_memory() {
+    let mut download = Download::new(&Config::default(), Now::ZERO);
+    assert!(!download.is_busy());
+    let empty = download.memory();
+    let run = BlockRun { blob: 1, block: 0, count: 16 };
+    download.ask(run, SPAN as u32, Now::ZERO);
+    assert!(download.is_busy());
+    let asked = download.memory();
+    assert!(asked > empty);
+    let apart = [0, 2, 4].map(|first| ChunkRange { first, count: 1 });
+    download.have(&apart, 9).unwrap();
+    assert_eq!(download.memory(), asked + 3 * size_of::<(u32, u32)>());
+    assert_eq!(download.begin(BlocksHead { blob: 1, block: 0, len: SPAN as u32 }), Ok(()));
+    assert!(download.is_busy());
+    assert_eq!(download.advance(SPAN as usize, Now::ZERO, &Config::default()), Some((run, SPAN as u32)));
+    assert!(!download.is_busy());
+
+    let (manifest, _) = share(&[SPAN]);
+    let mut upload = Upload::default();
+    assert_eq!(upload.memory(), 0);
+    upload.ask(run, &manifest, 9).unwrap();
+    assert_eq!(upload.memory(), size_of::<BlockRun>());
+}
+
+#[test]
+fn the_window_goes_half_the_way_to_what_comes_in_a_second() {
+    let config = Config::default();
+    let room = |download: &mut Download| {
+        let asks = (0..).take_while(|at| {
+            let has_room = download.has_room(&config);
+            if has_room {
+                download.ask(BlockRun { blob: 9, block: at * 16, count: 16 }, SPAN as u32, Now::ZERO);
+            }
+            has_room
+        });
+        asks.count()
+    };
+    assert_eq!(room(&mut Download::new(&config, Now::ZERO)), 16, "4 MiB");
+    let mut download = Download::new(&config, Now::ZERO);
+    let run = BlockRun { blob: 1, block: 0, count: 16 };
+    download.ask(run, SPAN as u32, Now::ZERO);
+    download.begin(BlocksHead { blob: 1, block: 0, len: SPAN as u32 }).unwrap();
+    // 1.25 MiB a second.
+    let later = Now::ZERO + Duration::from_millis(200);
+    assert!(download.advance(SPAN as usize, later, &config).is_some());
+    assert_eq!(room(&mut download), 11, "2.625 MiB");
+}
+
+#[test]
+fn computed_hashes_of_all_chunks_lead_to_the_root_and_all_are_needed() {
+    let all: Vec<Hash> = (0..3_u8).map(|at| tree::leaf(&[at])).collect();
+    let root = tree::fold(all.clone(), 4, 2);
+    let mut hashes = FileHashes::new(3);
+    for (chunk, hash) in (0..).zip(&all) {
+        assert!(!hashes.lead_to(&root, 4, 6));
+        hashes.set(chunk, ChunkHash::Computed(*hash));
+        // Told twice is told once.
+        hashes.set(chunk, ChunkHash::Proven(*hash));
+    }
+    assert!(hashes.lead_to(&root, 4, 6));
+    hashes.set(1, ChunkHash::Unknown);
+    assert!(!hashes.lead_to(&root, 4, 6));
+    hashes.set(1, ChunkHash::Computed(Hash::ZERO));
+    assert!(!hashes.lead_to(&root, 4, 6));
+}
+
+#[test]
+fn an_answered_range_of_hashes_is_not_wanted_again() {
+    let mut hashes = FileHashes::new(600);
+    assert_eq!(hashes.want(513), Some(512));
+    assert_eq!(hashes.want(599), None);
+    assert!(!hashes.unask(512), "it was not asked");
+    hashes.asked(512);
+    assert!(hashes.unask(512));
+    hashes.asked(512);
+    hashes.answered(512);
+    assert!(!hashes.unask(512));
 }
 
 #[test]

@@ -41,7 +41,7 @@ pub struct BlocksHead {
 
 impl BlocksHead {
     /// Header and head as they precede the payload.
-    pub(crate) fn encode(self) -> [u8; HEADER + BLOCKS_HEAD] {
+    pub fn encode(self) -> [u8; HEADER + BLOCKS_HEAD] {
         let mut bytes = [0; HEADER + BLOCKS_HEAD];
         // A payload is at most a span, so the sum fits.
         bytes[..4].copy_from_slice(&(self.len + BLOCKS_HEAD as u32).to_le_bytes());

@@ -164,6 +164,73 @@ proptest! {
         bytes[..4].copy_from_slice(&len.to_le_bytes());
         prop_assert_eq!(one(&bytes).unwrap(), [Whole::Message(message)]);
     }
+
+    #[test]
+    fn frames_of_unknown_odd_tags_between_others_change_nothing(
+        items in many((whole(), unknown(1), many(any::<u8>(), 0..60)), 0..5), cut in 1_usize..80,
+    ) {
+        let (mut bytes, mut expected) = (vec![], vec![]);
+        for (item, tag, body) in items {
+            bytes.extend_from_slice(&header(body.len() as u32, tag));
+            bytes.extend_from_slice(&body);
+            bytes.extend_from_slice(&encode(core::slice::from_ref(&item)));
+            expected.push(item);
+        }
+        prop_assert_eq!(&decode(bytes.chunks(cut)).unwrap(), &expected);
+    }
+
+    #[test]
+    fn a_frame_of_an_unknown_even_tag_ends_it_after_what_came_before(
+        items in many(whole(), 0..3), tag in unknown(0), body in many(any::<u8>(), 0..60),
+    ) {
+        let mut bytes = encode(&items);
+        prop_assert_eq!(&one(&bytes).unwrap(), &items);
+        bytes.extend_from_slice(&header(body.len() as u32, tag));
+        bytes.extend_from_slice(&body);
+        Message::Paused.encode(&mut bytes);
+        prop_assert_eq!(one(&bytes), Err(DecodeError::UnknownTag(tag)));
+    }
+
+    #[test]
+    fn a_body_cut_short_is_no_message(message in message(), at in any::<prop::sample::Index>()) {
+        let mut bytes = vec![];
+        message.encode(&mut bytes);
+        let body = bytes.len() - HEADER;
+        prop_assume!(body > 0);
+        let len = at.index(body);
+        bytes.truncate(HEADER + len);
+        bytes[..4].copy_from_slice(&(len as u32).to_le_bytes());
+        let tag = u16::from_le_bytes([bytes[4], bytes[5]]);
+        prop_assert_eq!(one(&bytes), Err(DecodeError::BadBody(tag)));
+    }
+
+    #[test]
+    fn the_parts_of_a_recording_are_the_stream_itself_however_it_is_cut(
+        items in many(whole(), 0..6), cut in 1_usize..80,
+    ) {
+        let bytes = encode(&items);
+        let (mut splitter, mut joined, mut content) = (Splitter::default(), vec![], vec![]);
+        for mut input in bytes.chunks(cut) {
+            while let Some(part) = splitter.next(&mut input).unwrap() {
+                let (Part::Control(run) | Part::Proof(run) | Part::Content(run)) = part;
+                joined.extend_from_slice(run);
+                if let Part::Content(run) = part {
+                    content.extend_from_slice(run);
+                }
+            }
+        }
+        let payloads = items.iter().filter_map(|item| match item {
+            Whole::Blocks(head, payload) if head.blob != 0 => Some(&payload[..]),
+            _ => None,
+        });
+        prop_assert_eq!(content, payloads.collect::<Vec<_>>().concat());
+        prop_assert_eq!(joined, bytes);
+    }
+}
+
+/// A tag that this version does not know, odd or even.
+fn unknown(parity: u16) -> impl Strategy<Value = u16> {
+    (15..=u16::MAX / 2).prop_map(move |half| half * 2 + parity)
 }
 
 #[test]

@@ -4,10 +4,10 @@ use truecopy_protocol::content::identity::{Role, ShareProof};
 use truecopy_protocol::content::manifest::ManifestError;
 use truecopy_protocol::input::Command;
 use truecopy_protocol::job::{Outcome, StorageError, Verdict};
-use truecopy_protocol::output::{Event, Failure, Fault, Goodbye};
+use truecopy_protocol::output::{Event, Failure, Fault, Goodbye, Waiting};
 use truecopy_protocol::wire::{
     BlockRun, ChunkRange, Corrupt, DecodeError, Features, HashRange, Hashes, Hello, Info, Message,
-    PROTOCOL_VERSION, Prove, Reason, Receipt, Reject, RejectWhy,
+    PROTOCOL_VERSION, Preparing, Prove, Reason, Receipt, Reject, RejectWhy,
 };
 use truecopy_protocol::{Config, DiscoveryKey, Hash, UnixTime};
 
@@ -516,4 +516,33 @@ fn a_source_that_says_changed_ends_the_fetch() {
     raw.say(&Message::Reject(Reject { run: RUN, why: RejectWhy::Changed }));
     assert!(matches!(raw.failure(), Some(Failure::SourceChanged(Some(_)))));
     let _also_a_storage_error = StorageError::Changed;
+}
+
+#[test]
+fn a_sender_that_says_it_is_still_preparing_when_all_is_placed_is_not_quoted() {
+    let preparing = Message::Preparing(Preparing { done: 1, total: 2 });
+    let mut raw = Raw::sender_of(&small());
+    raw.open();
+    raw.say(&preparing);
+    let waits = |raw: &Raw| raw.events.iter().filter(|event| matches!(event, Event::Waiting { .. })).count();
+    assert!(
+        raw.events.iter().any(|event| matches!(
+            event,
+            Event::Waiting { why: Waiting::Preparing { done: 1, total: 2 }, .. }
+        ))
+    );
+    let mut raw = Raw::sender_of(&small());
+    raw.accepted();
+    for (blob, len) in [(1, 1000), (2, 2000)] {
+        raw.works = false;
+        raw.blocks(blob, 0, &content::bytes(truecopy_protocol::BlobId(blob), 0, len));
+    }
+    while !raw.events.iter().any(|event| matches!(event, Event::Completed { .. })) {
+        let job = raw.jobs.remove(0);
+        let done = raw.store.work(job);
+        raw.handle(truecopy_protocol::input::Input::Done(done));
+    }
+    let before = waits(&raw);
+    raw.say(&preparing);
+    assert_eq!((raw.hangup, waits(&raw)), (None, before));
 }

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use truecopy_protocol::input::{Command, Fetch, Input, PeerHint};
+use truecopy_protocol::{AccessSecret, Config, ContentId, Node, Now};
+
 use crate::content::{Content, SPANS};
-use crate::world::{Faults, World};
+use crate::world::{Faults, SHARE, World};
 
 fn storm(sizes: &[u64], link_bytes_max: u64, seed: u64) -> u64 {
     let content = Content::files(sizes);
@@ -50,4 +53,24 @@ fn a_manifest_of_several_spans_survives_dying_links() {
 #[test]
 fn a_storm_replays() {
     assert_eq!(storm(&[5 * SPANS + 4, 77], 400_000, 3), storm(&[5 * SPANS + 4, 77], 400_000, 3));
+}
+
+#[test]
+fn a_configuration_without_any_patience_does_not_spin() {
+    let none = Duration::ZERO;
+    let config = Config {
+        dial_timeout: none,
+        backoff_min: none,
+        backoff_max: none,
+        find_timeout: none,
+        ..Config::default()
+    };
+    let mut node = Node::new(config, [1; 32], Now::ZERO);
+    let peers = vec![PeerHint { key: None, addresses: vec!["192.0.2.1:7".parse().unwrap()] }];
+    let (content, secret) = (ContentId([1; 32]), AccessSecret::PUBLIC);
+    let fetch = Fetch { share: SHARE, content, secret, peers, manifest: None, layers: None };
+    node.handle(Now::ZERO, Input::Command(Command::Fetch(fetch)));
+    let outputs = std::iter::from_fn(|| node.poll()).count();
+    assert!(outputs < 10, "{outputs}");
+    assert!(node.wake().is_none_or(|(at, _)| at > Now::ZERO));
 }

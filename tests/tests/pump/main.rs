@@ -7,6 +7,7 @@ mod foreign;
 mod hostile;
 mod legal;
 mod real;
+mod records;
 mod shapes;
 mod socket;
 mod tls;

@@ -1,7 +1,11 @@
 use proptest::prelude::*;
-use truecopy_transport::record::{MAGIC, ReadError, VERSION, replay};
+use truecopy_protocol::input::PeerHint;
+use truecopy_protocol::{Config, ContentId, Now, ShareId};
+use truecopy_transport::record::{
+    Entry, MAGIC, ReadError, RecordedCommand, RecordedInput, Secret, Start, VERSION, Writer, replay,
+};
 
-use crate::world::transfer;
+use crate::world::{Sink, start, transfer};
 
 #[test]
 fn a_recording_cut_at_any_byte_is_replayed_as_far_as_it_goes() {
@@ -109,6 +113,29 @@ fn entries_of_one_who_knows_the_checksum_do_no_harm() {
     }
 }
 
+/// Timers that are set anew when they are due would be due for ever at the end of the clock.
+#[test]
+fn a_recording_at_the_end_of_all_time_is_not_given_to_a_node() {
+    let end = Now::from_nanos(u64::MAX);
+    let sink = Sink::default();
+    let mut writer = Writer::new(sink.clone(), &Start { now: Now::ZERO, ..start(2) }).unwrap();
+    let address = "192.0.2.1:7".parse().unwrap();
+    let fetch = RecordedCommand::Fetch {
+        share: ShareId(0),
+        content: ContentId([1; 32]),
+        secret: Secret::Public,
+        peers: vec![PeerHint { key: None, addresses: vec![address] }].into(),
+        known: None,
+    };
+    for input in [RecordedInput::Command(fetch), RecordedInput::Timeout] {
+        writer.entry(&Entry::Input { now: end, input }).unwrap();
+    }
+    writer.flush().unwrap();
+    drop(writer);
+    let divergence = replay(&sink.bytes()[..]).unwrap().divergence.unwrap();
+    assert_eq!((divergence.index, divergence.replayed.as_str()), (0, "no clock runs so long"));
+}
+
 proptest! {
     #[test]
     fn random_bytes_are_no_recording(bytes: Vec<u8>) {
@@ -122,9 +149,9 @@ proptest! {
 
     #[test]
     fn random_entries_do_no_harm(mut entries in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 1..60), 0..40)) {
-        let start = truecopy_transport::record::Start { config: truecopy_protocol::Config::default(), ..crate::world::start(1) };
-        let sink = crate::world::Sink::default();
-        truecopy_transport::record::Writer::new(sink.clone(), &start).unwrap().flush().unwrap();
+        let start = Start { config: Config::default(), ..start(1) };
+        let sink = Sink::default();
+        Writer::new(sink.clone(), &start).unwrap().flush().unwrap();
         let whole = sink.bytes();
         for entry in &mut entries {
             // Mostly inputs.

@@ -1,9 +1,12 @@
+use std::time::Duration;
+
+use truecopy_protocol::input::Input;
 use truecopy_protocol::job::JobResult;
 use truecopy_protocol::output::Event;
-use truecopy_protocol::{AccessSecret, Hash};
+use truecopy_protocol::{AccessSecret, Config, ConnId, Hash, Node, Now, UnixTime};
 use truecopy_transport::record::{
-    Ending, Entry, Note, OutputKind, Reader, RecordedCommand, RecordedInput, Report, Run, Secret, Writer,
-    replay,
+    Ending, Entry, Note, OutputKind, Reader, RecordedCommand, RecordedInput, Report, Run, Secret, Tap,
+    Writer, replay,
 };
 
 use crate::world::{MARKER, SECRET, Sink, World, record, transfer};
@@ -171,4 +174,24 @@ fn a_killed_program_leaves_a_recording_that_can_be_replayed() {
     let report = same(&receiver[..receiver.len() / 2]);
     assert!(report.inputs > 10 && report.inputs < whole);
     assert!(matches!(report.ending, Some(Ending::Torn(_) | Ending::Unfinished)));
+}
+
+#[test]
+fn decisions_are_written_out_at_once_and_bytes_every_so_often() {
+    let sink = Sink::default();
+    let recording = record(&sink, 1);
+    let node = Node::new(Config::default(), [1; 32], Now::ZERO);
+    let mut recorder = recording.recorder();
+    let mut grows = |millis, input: Input<'_>| {
+        let before = sink.bytes().len();
+        recorder.input(Now::ZERO + Duration::from_millis(millis), &input, &node);
+        sink.bytes().len() > before
+    };
+    let bytes = || Input::Received { conn: ConnId(1), bytes: &[7; 100] };
+    assert!(grows(1, Input::Clock(UnixTime(5))));
+    assert!(!grows(2, bytes()));
+    assert!(grows(3, Input::Clock(UnixTime(6))));
+    assert!(!grows(102, bytes()));
+    assert!(grows(103, bytes()));
+    assert!(!grows(104, bytes()));
 }

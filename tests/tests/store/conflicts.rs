@@ -104,6 +104,17 @@ fn a_folder_that_is_a_link_is_a_conflict_for_all_that_would_lie_in_it() {
 }
 
 #[test]
+fn what_stands_in_the_way_of_entries_that_are_not_wanted_is_no_conflict() {
+    let share = share();
+    let disk = disk_with(&[("dir", b"a file")]);
+    let selection = Selection::Some(vec![share.index("note.txt")]);
+    let receiver = Receiver { selection, ..Receiver::new(&share) };
+    let outcome = receiver.run(&disk, &mut Progress::default()).unwrap();
+    assert_eq!((outcome.placed, outcome.skipped), (1, 0));
+    assert_eq!(disk.content(path("dir").as_path()).unwrap(), b"a file");
+}
+
+#[test]
 fn a_name_that_is_taken_while_bytes_move_stops_the_commit_and_keeps_what_is_staged() {
     let share = share();
     let disk = disk_with(&[]);
@@ -194,4 +205,27 @@ fn names_that_cannot_exist_here_fail_or_are_left_out() {
     assert!(open.iter().all(|conflict| conflict.reason == ConflictReason::Impossible));
     let plan = survey.decide(&disk, OnConflict::Fail, OnImpossible::Skip).unwrap().unwrap();
     assert_eq!((plan.left_out(), plan.needed()), (&impossible[..], 13));
+}
+
+#[test]
+fn every_conflict_has_its_reason_and_a_plan_says_what_it_replaces() {
+    let share =
+        TestShare::new(&[("d/dir/x", 1), ("d/file", 5), ("d/over", 5), ("d/empty/", 0), ("d/link->x", 0)]);
+    let disk = disk_with(&[("d/over/inside", b"1"), ("d/dir", b"2"), ("d/empty", b"3"), ("d/link", b"4")]);
+    disk.put_symlink(path("d/file").as_path(), b"elsewhere");
+    let Err(Failed::Conflicts(found)) = Receiver::new(&share).plan(&disk) else { panic!() };
+    let reasons = [
+        ("d/dir/x", ConflictReason::NoFolder),
+        ("d/empty", ConflictReason::NoFolder),
+        ("d/file", ConflictReason::Link),
+        ("d/link", ConflictReason::Differs),
+        ("d/over", ConflictReason::Folder),
+    ];
+    let found: Vec<_> = found.iter().map(|conflict| (conflict.path.clone(), conflict.reason)).collect();
+    assert_eq!(found, reasons.map(|(at, reason)| (path(at), reason)));
+
+    let wanted = ["d/file", "d/link"].map(|at| share.index(at)).to_vec();
+    let selection = Selection::Some(wanted.clone());
+    let receiver = Receiver { policy: OnConflict::Replace, selection, ..Receiver::new(&share) };
+    assert_eq!(receiver.plan(&disk).unwrap().replaced(), wanted);
 }

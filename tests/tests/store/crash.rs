@@ -1,9 +1,10 @@
 //! The machine stops at every disk call: the process is killed, or the power is lost.
 
 use truecopy_sim::disk::{Faults, FaultyDisk};
+use truecopy_transport::disk::{Disk, Taken};
 use truecopy_transport::store::{OnConflict, TrustDisk};
 
-use crate::share::{Progress, Receiver, TestShare, check_done, check_names, path};
+use crate::share::{Failed, Progress, Receiver, TestShare, check_done, check_names, path};
 
 const BLOCK: usize = 16 * 1024;
 const CHUNK: usize = 256 * 1024;
@@ -190,6 +191,11 @@ fn a_rename_that_ends_at_every_call_is_resumed_under_the_same_name() {
             if !names("/journal") {
                 continue;
             }
+            // What was placed under another name is still told under it.
+            let plan = case.receiver.plan(&disk).unwrap();
+            for name in ["top (2)", "single (2)"].into_iter().filter(|name| names(name)) {
+                assert!(plan.renamed().any(|(_, told)| *told == path(name)), "call {call}: {name}");
+            }
             case.receiver.run(&disk, &mut Progress::default()).unwrap();
             assert!(names("top (2)") && names("single (2)") && !names("(3)"), "call {call}");
             assert_eq!(disk.content(path("top (2)/big").as_path()).unwrap(), share.of("top/big"));
@@ -209,4 +215,76 @@ fn what_a_commit_has_placed_is_there_after_a_power_loss() {
         Receiver::new(&share).run(&disk, &mut Progress::default()).unwrap();
         check_done(&disk.power_cycle(), &share);
     }
+}
+
+#[test]
+fn claims_of_an_earlier_boot_that_were_only_written_are_hashed_again_and_not_trusted() {
+    let share = small_share();
+    let receiver = Receiver { batch: 1, sync_every: 3, ..Receiver::new(&share) };
+    for seed in 0..20 {
+        let disk = FaultyDisk::new(seed, Faults::default());
+        let staging = receiver.open(&disk, TrustDisk::No).unwrap();
+        let mut progress = Progress::default();
+        receiver.fetch(&staging, &mut progress).unwrap();
+        drop(staging);
+        let (written, synced) = (progress.written.len(), progress.synced.len());
+        assert!(0 < synced && synced < written);
+        let claims = |disk: &FaultyDisk, trust| receiver.open(disk, trust).unwrap().opened().claims.len();
+        // The process alone ended: all that was written counts, trusted or to be hashed again.
+        let disk = disk.restart();
+        assert_eq!(claims(&disk, TrustDisk::No), written);
+        assert_eq!(claims(&disk, TrustDisk::Yes), written);
+        let disk = {
+            let all = disk.restart();
+            all.sync_all().unwrap();
+            all.power_cycle()
+        };
+        assert_eq!(claims(&disk, TrustDisk::No), written, "all are there, and all are hashed again");
+        assert_eq!(claims(&disk, TrustDisk::Yes), synced, "what was only written is not trusted");
+    }
+}
+
+#[test]
+fn thousands_of_claims_in_one_checkpoint_are_kept() {
+    let names: Vec<String> = (0..2500).map(|at| format!("many/{at:04}")).collect();
+    let entries: Vec<(&str, usize)> = names.iter().map(|name| (&name[..], 1)).collect();
+    let share = TestShare::new(&entries);
+    let receiver = Receiver { batch: 2500, sync_every: 9, ..Receiver::new(&share) };
+    let disk = FaultyDisk::new(1, Faults::default());
+    let staging = receiver.open(&disk, TrustDisk::No).unwrap();
+    receiver.fetch(&staging, &mut Progress::default()).unwrap();
+    drop(staging);
+    let staging = receiver.open(&disk.restart(), TrustDisk::No).unwrap();
+    assert_eq!(staging.opened().claims.len(), 2500);
+}
+
+#[test]
+fn a_file_where_a_folder_was_placed_is_a_conflict_for_the_next_run() {
+    let share = small_share();
+    let receiver = Receiver::new(&share);
+    let case = Case {
+        receiver,
+        others: vec![("top/deep/mine", b"mine")],
+        end: End::Kill,
+        faults: Faults::default(),
+    };
+    let mut seen = 0;
+    for call in 1..=case.calls() {
+        let disk = case.disk(call);
+        disk.stop_at(disk.calls() + call);
+        let _ = case.receiver.run(&disk, &mut Progress::default());
+        let disk = disk.restart();
+        let paths: Vec<_> = disk.paths().into_iter().map(|(at, _)| at).collect();
+        if !paths.contains(&path("top/deep/er/one"))
+            || !paths.iter().any(|at| at.as_path().file_name() == b"journal")
+        {
+            continue;
+        }
+        seen += 1;
+        let (from, to) = (path("top/deep"), path("moved away"));
+        Disk::rename(&disk, from.as_path(), to.as_path(), Taken::Refuse).unwrap();
+        disk.put(from.as_path(), b"in the way");
+        assert!(matches!(case.receiver.plan(&disk), Err(Failed::Conflicts(_))), "call {call}");
+    }
+    assert!(seen > 0);
 }

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 
 use truecopy_protocol::job::StorageError;
 use truecopy_sim::disk::{Faults, FaultyDisk, InjectedError, Lasting};
-use truecopy_transport::store::TrustDisk;
+use truecopy_transport::store::{TrustDisk, storage_error};
 
 use crate::share::{Failed, Progress, Receiver, TestShare, check_done, check_names};
 
@@ -163,4 +163,31 @@ fn several_workers_land_and_checkpoint_at_once() {
     disk.set_faults(Faults::default());
     receiver.run(&disk, &mut Progress::default()).unwrap();
     check_done(&disk, &all);
+}
+
+#[test]
+fn every_error_of_the_system_has_its_meaning() {
+    let meanings = [
+        (ErrorKind::StorageFull, StorageError::NoSpace),
+        (ErrorKind::QuotaExceeded, StorageError::NoSpace),
+        (ErrorKind::PermissionDenied, StorageError::Denied),
+        (ErrorKind::ReadOnlyFilesystem, StorageError::Denied),
+        (ErrorKind::NotFound, StorageError::Vanished),
+        (ErrorKind::AlreadyExists, StorageError::Conflict),
+        (ErrorKind::NotADirectory, StorageError::Conflict),
+        (ErrorKind::IsADirectory, StorageError::Conflict),
+        (ErrorKind::DirectoryNotEmpty, StorageError::Conflict),
+        (ErrorKind::InvalidInput, StorageError::Changed),
+        (ErrorKind::WouldBlock, StorageError::Held),
+        (ErrorKind::Unsupported, StorageError::Unsupported),
+        (ErrorKind::InvalidFilename, StorageError::Unsupported),
+        (ErrorKind::FileTooLarge, StorageError::Unsupported),
+        (ErrorKind::TooManyLinks, StorageError::Unsupported),
+        (ErrorKind::CrossesDevices, StorageError::Unsupported),
+        (ErrorKind::UnexpectedEof, StorageError::Io),
+    ];
+    for (kind, meaning) in meanings {
+        assert_eq!(storage_error(kind.into()), meaning, "{kind:?}");
+    }
+    assert_eq!(storage_error(std::io::Error::other(StorageError::Changed)), StorageError::Changed);
 }

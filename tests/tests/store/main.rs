@@ -5,6 +5,7 @@ mod attacks;
 mod conflicts;
 mod crash;
 mod errors;
+mod plans;
 mod real;
 mod share;
 mod sizes;

@@ -141,6 +141,8 @@ impl Replayer {
         let (index, before) = (self.index, self.now);
         let result = if now < before {
             Err(Failure::Illegal("time goes backwards"))
+        } else if now > Now::LATEST {
+            Err(Failure::Illegal("no clock runs so long"))
         } else {
             self.now = now;
             self.index += 1;

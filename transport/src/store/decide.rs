@@ -146,13 +146,22 @@ fn numbered(name: &[u8], number: u32, is_file: bool) -> Vec<u8> {
     let dot = name.iter().rposition(|b| *b == b'.').filter(|at| is_file && *at > 0);
     let (stem, extension) = name.split_at(dot.unwrap_or(name.len()));
     let suffix = [format!(" ({number})").as_bytes(), extension].concat();
-    let mut keep = stem.len().min(NAME_MAX.saturating_sub(suffix.len()));
-    while keep > 0 && keep < stem.len() && stem[keep] & 0b1100_0000 == 0b1000_0000 {
-        keep -= 1;
-    }
-    if keep == 0 {
+    let stem = cut(stem, NAME_MAX.saturating_sub(suffix.len()));
+    if stem.is_empty() {
         // An extension as long as a name: the number goes to the end of a cut name.
-        return [&name[..name.len().min(NAME_MAX - 12)], format!(" ({number})").as_bytes()].concat();
+        let suffix = format!(" ({number})");
+        return [cut(name, NAME_MAX - suffix.len()), suffix.as_bytes()].concat();
     }
-    [&stem[..keep], &suffix].concat()
+    [stem, &suffix].concat()
 }
+
+/// At most `max` bytes of a name, cut between characters if it is text.
+fn cut(name: &[u8], max: usize) -> &[u8] {
+    let max = max.min(name.len());
+    let is_inside = |at: usize| name.get(at).is_some_and(|byte| byte & 0b1100_0000 == 0b1000_0000);
+    let keep = (max.saturating_sub(3)..=max).rev().find(|at| !is_inside(*at));
+    &name[..keep.unwrap_or(max)]
+}
+
+#[cfg(test)]
+mod tests;

@@ -176,6 +176,9 @@ impl Survey {
         let name = target.name(&manifest)?;
         let Some(found) = if_there(again(|| disk.metadata(name)))? else { return Ok(()) };
         self.placing[number] = Placing::Merge;
+        if !target.entries.clone().map(EntryIndex).any(|index| self.wants(index)) {
+            return Ok(());
+        }
         let first = manifest.entry(EntryIndex(target.entries.start));
         let is_folder = first
             .is_some_and(|entry| entry.path.parent().is_some() || matches!(entry.kind, EntryKind::Directory));

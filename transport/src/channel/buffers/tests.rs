@@ -88,3 +88,18 @@ fn a_pool_keeps_no_more_than_its_limit() {
     }
     assert_eq!(pool.memory(), POOLED_MAX * BUFFER);
 }
+
+#[test]
+fn what_is_dropped_gives_its_buffer_back() {
+    let pool = Pool::default();
+    let mut intake = Intake::new(pool.clone());
+    fill(&mut intake, &[1; 1000]);
+    let mut outbox = Outbox::new(pool.clone());
+    outbox.space(BUFFER)[0] = 1;
+    outbox.filled(1);
+    assert_eq!(pool.memory(), 0);
+    drop(intake);
+    assert_eq!(pool.memory(), BUFFER);
+    drop(outbox);
+    assert_eq!(pool.memory(), 2 * BUFFER);
+}

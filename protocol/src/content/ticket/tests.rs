@@ -1,0 +1,21 @@
+use alloc::vec;
+
+use super::*;
+
+/// The text of a ticket of a later version with a body of so many bytes.
+fn newer(len: usize) -> String {
+    let mut body = vec![0; len];
+    body[0] = 9;
+    body.extend_from_slice(&checksum(&body));
+    let mut text = String::from(SCHEME);
+    base32::encode(&body, &mut text);
+    text
+}
+
+#[test]
+fn a_text_of_just_the_longest_length_is_looked_at() {
+    let longest = newer(5110);
+    assert_eq!(longest.len(), TICKET_MAX);
+    assert_eq!(Ticket::parse(&longest), Err(BadTicket::Version(9)));
+    assert_eq!(Ticket::parse(&newer(5111)), Err(BadTicket::Damaged));
+}

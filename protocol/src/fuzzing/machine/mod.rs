@@ -1,0 +1,15 @@
+//! One node against everything that a driver and its peers can do, with what must hold looked at after every input.
+
+mod bytes;
+mod content;
+mod link;
+mod model;
+mod operations;
+mod rig;
+mod steps;
+mod store;
+#[cfg(test)]
+mod tests;
+
+pub use bytes::machine_bytes;
+pub use operations::machine_operations;

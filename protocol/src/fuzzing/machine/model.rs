@@ -1,0 +1,218 @@
+//! What a user may be told, and in which order: a much simpler machine that the node is held against.
+
+use alloc::collections::BTreeMap;
+
+use crate::content::identity::Role;
+use crate::job::JobId;
+use crate::output::{Event, Pausing, Refusal};
+use crate::{ConnId, ContentId, ShareId};
+
+/// What kind of input the node has just been given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    Command(ShareId),
+    /// The answer of a job of this kind.
+    Answer(Kind),
+    Other,
+}
+
+/// Kinds of jobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Read,
+    Rehash,
+    Commit,
+    Verify,
+    Other,
+}
+
+/// How far a share is, as its user knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    Served,
+    Seeking,
+    Offered,
+    Accepted,
+    Placed,
+    Failed,
+    /// The user wants it to end.
+    Told,
+    /// Nothing is ever heard of it again.
+    Ended,
+}
+
+/// A peer that is up.
+#[derive(Debug)]
+struct Peer {
+    pausing: Pausing,
+    uploaded: u64,
+}
+
+#[derive(Debug)]
+struct Life {
+    stage: Stage,
+    role: Role,
+    content: ContentId,
+    peers: BTreeMap<ConnId, Peer>,
+}
+
+/// All shares that ever were.
+#[derive(Debug, Default)]
+pub(super) struct Model {
+    lives: BTreeMap<ShareId, Life>,
+    last_job: Option<JobId>,
+}
+
+impl Model {
+    /// The stage of a share; none if there never was one.
+    pub(super) fn stage(&self, share: ShareId) -> Option<Stage> {
+        self.lives.get(&share).map(|life| life.stage)
+    }
+
+    /// Whether it is a share that this node serves.
+    pub(super) fn is_served(&self, share: ShareId) -> bool {
+        self.lives.get(&share).is_some_and(|life| life.role == Role::Responder)
+    }
+
+    /// Shares that are not over.
+    pub(super) fn alive(&self) -> impl Iterator<Item = ShareId> {
+        self.lives.iter().filter(|(_, life)| life.stage != Stage::Ended).map(|(share, _)| *share)
+    }
+
+    /// The share for which a connection is up.
+    pub(super) fn share_of(&self, conn: ConnId) -> Option<ShareId> {
+        self.lives.iter().find(|(_, life)| life.peers.contains_key(&conn)).map(|(share, _)| *share)
+    }
+
+    /// A share begins. One that is fetched meets sources, one that is served receivers.
+    pub(super) fn begin(&mut self, share: ShareId, role: Role, content: ContentId) {
+        let stage = match role {
+            Role::Initiator => Stage::Seeking,
+            Role::Responder => Stage::Served,
+        };
+        let before = self.lives.insert(share, Life { stage, role, content, peers: BTreeMap::new() });
+        assert!(before.is_none(), "a driver does not use the name of a share again");
+    }
+
+    /// It was refused: there never was one.
+    pub(super) fn forget(&mut self, share: ShareId) {
+        self.lives.remove(&share);
+    }
+
+    /// The user has accepted.
+    pub(super) fn accept(&mut self, share: ShareId) {
+        self.turn(share, Stage::Accepted, |stage| stage == Stage::Offered);
+    }
+
+    /// The user wants it to end.
+    pub(super) fn tell(&mut self, share: ShareId) {
+        self.turn(share, Stage::Told, |stage| !matches!(stage, Stage::Placed | Stage::Failed | Stage::Ended));
+    }
+
+    fn turn(&mut self, share: ShareId, to: Stage, if_in: impl FnOnce(Stage) -> bool) {
+        if let Some(life) = self.lives.get_mut(&share)
+            && if_in(life.stage)
+        {
+            life.stage = to;
+        }
+    }
+
+    /// Jobs are numbered upwards.
+    pub(super) fn job(&mut self, id: JobId) {
+        assert!(self.last_job < Some(id), "no two jobs have one name");
+        self.last_job = Some(id);
+    }
+
+    /// An event has its time and its cause.
+    pub(super) fn event(&mut self, event: &Event, cause: Cause) {
+        let share = share(event);
+        if let Event::Refused { .. } = event {
+            assert_eq!(cause, Cause::Command(share), "only commands are refused");
+            return;
+        }
+        let Some(life) = self.lives.get_mut(&share) else { panic!("an event of no share: {event:?}") };
+        assert_ne!(life.stage, Stage::Ended, "an event after the last: {event:?}");
+        life.event(event, cause);
+    }
+}
+
+impl Life {
+    fn event(&mut self, event: &Event, cause: Cause) {
+        let stage = self.stage;
+        let is_fetching = matches!(stage, Stage::Seeking | Stage::Offered | Stage::Accepted);
+        let is_there = |conn: &ConnId| self.peers.contains_key(conn);
+        let good = match event {
+            Event::Offer { manifest, .. } => {
+                self.stage = Stage::Offered;
+                stage == Stage::Seeking && manifest.content_id() == self.content
+            }
+            Event::PeerUp { conn, role, .. } => {
+                let is_new = !is_there(conn);
+                self.peers.insert(*conn, Peer { pausing: Pausing::Resumed, uploaded: 0 });
+                is_new && *role == self.role && (is_fetching || stage == Stage::Served)
+            }
+            Event::PeerDown { conn, .. } => self.peers.remove(conn).is_some(),
+            Event::Waiting { .. } | Event::Fetching { .. } => is_fetching,
+            Event::Progress { progress, .. } => {
+                stage == Stage::Accepted && progress.verified <= progress.wanted
+            }
+            Event::Uploaded { conn, bytes, .. } => self.peers.get_mut(conn).is_some_and(|peer| {
+                let before = core::mem::replace(&mut peer.uploaded, *bytes);
+                self.role == Role::Responder && before < *bytes
+            }),
+            Event::PeerPaused { conn, now, .. } => self.peers.get_mut(conn).is_some_and(|peer| {
+                self.role == Role::Responder && core::mem::replace(&mut peer.pausing, *now) != *now
+            }),
+            Event::Completed { .. } => {
+                self.stage = Stage::Placed;
+                cause == Cause::Answer(Kind::Commit) && matches!(stage, Stage::Accepted | Stage::Told)
+            }
+            Event::Failed { .. } => {
+                self.stage = Stage::Failed;
+                is_fetching || (stage == Stage::Told && self.role == Role::Initiator)
+            }
+            Event::Receipt { conn, .. } => {
+                is_there(conn) && self.role == Role::Responder && cause == Cause::Answer(Kind::Verify)
+            }
+            Event::SourceBroken { .. } => {
+                self.role == Role::Responder
+                    && matches!(cause, Cause::Answer(Kind::Read | Kind::Rehash))
+                    && matches!(stage, Stage::Served | Stage::Told)
+            }
+            Event::Ended { .. } => {
+                self.stage = Stage::Ended;
+                self.peers.is_empty() && matches!(stage, Stage::Placed | Stage::Failed | Stage::Told)
+            }
+            Event::Refused { .. } => true,
+        };
+        assert!(good, "{event:?} has no place in {stage:?} by {cause:?}");
+    }
+}
+
+/// The share that an event is about.
+pub(super) const fn share(event: &Event) -> ShareId {
+    match event {
+        Event::Offer { share, .. }
+        | Event::PeerUp { share, .. }
+        | Event::PeerDown { share, .. }
+        | Event::Waiting { share, .. }
+        | Event::Fetching { share }
+        | Event::Progress { share, .. }
+        | Event::Uploaded { share, .. }
+        | Event::PeerPaused { share, .. }
+        | Event::Completed { share, .. }
+        | Event::Failed { share, .. }
+        | Event::Receipt { share, .. }
+        | Event::SourceBroken { share, .. }
+        | Event::Ended { share }
+        | Event::Refused { share, .. } => *share,
+    }
+}
+
+/// What a command on a share must be answered with; none: it is for the node to say.
+pub(super) const fn must_refuse(stage: Option<Stage>) -> Option<Refusal> {
+    match stage {
+        None | Some(Stage::Ended) => Some(Refusal::UnknownShare),
+        Some(_) => None,
+    }
+}

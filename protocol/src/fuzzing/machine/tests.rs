@@ -1,0 +1,64 @@
+use super::content::CONTENTS_MAX;
+use super::model::Stage;
+use super::rig::{Rig, Sources};
+use super::steps::serve_well;
+use super::store::Luck;
+use crate::ShareId;
+use crate::config::Config;
+use crate::content::selection::Selection;
+
+const SHARE: ShareId = ShareId(0);
+
+/// Fetches a share from one source that serves as well as it may.
+fn fetched(number: usize, sources: Sources) -> Rig {
+    let mut rig = Rig::new(Config::default(), sources);
+    rig.fetch(SHARE, number, 1);
+    (0..100).for_each(|_| round(&mut rig));
+    rig
+}
+
+/// All that is due is done, by everybody.
+fn round(rig: &mut Rig) {
+    if let Some((conn, _)) = rig.dials.first_key_value() {
+        let conn = *conn;
+        rig.dialled(conn);
+    }
+    if let Some(conn) = rig.links.last().map(|link| link.conn) {
+        serve_well(rig, conn);
+    }
+    rig.accept_offers(&Selection::All);
+    while !rig.jobs.is_empty() {
+        rig.work(0, Luck::Good);
+    }
+}
+
+/// What the targets look at is worth something only if a node comes so far among them.
+#[test]
+fn a_share_that_is_served_well_is_placed() {
+    for number in 0..CONTENTS_MAX {
+        let mut rig = fetched(number, Sources::Any);
+        assert_eq!(rig.model.stage(SHARE), Some(Stage::Placed), "content {number}");
+        rig.drain();
+        assert_eq!(rig.model.stage(SHARE), Some(Stage::Ended));
+    }
+}
+
+#[test]
+fn a_share_whose_last_bytes_are_wrong_is_not() {
+    for number in 0..CONTENTS_MAX {
+        let mut rig = fetched(number, Sources::Withhold);
+        assert!(matches!(rig.model.stage(SHARE), Some(Stage::Accepted | Stage::Failed)), "content {number}");
+        rig.drain();
+    }
+}
+
+#[test]
+#[should_panic(expected = "a claim is of bytes that are there")]
+fn a_claim_of_bytes_that_are_not_there_is_noticed() {
+    let mut rig = Rig::new(Config::default(), Sources::Any);
+    rig.fetch(SHARE, 1, 1);
+    // The earlier run's claim is trusted, but its bytes have rotten.
+    rig.store.leave(SHARE, 0, true);
+    rig.store.trust(SHARE);
+    (0..100).for_each(|_| round(&mut rig));
+}
