@@ -108,13 +108,19 @@ impl Picture<'_> {
         let part = if host < usize::from(self.plan.scenario.senders) { "sender" } else { "receiver" };
         self.canvas.text((40.0, y + 30.0), "strong", format!("host {host}"));
         self.canvas.text((40.0, y + 46.0), "small", part);
+        // Names would lie over each other: only a band that is wide enough says what it is.
+        let mut free = LEFT;
         for fault in &self.plan.faults {
             let concerns = fault.hosts().any(|of| of == host) || fault.name() == "swizzle";
             if let (true, Some((from, to))) = (concerns, words::window(fault)) {
                 let (left, right) = (self.x(from * MS), self.x(to.saturating_mul(MS)));
                 if from * MS <= self.span.1 && to.saturating_mul(MS) >= self.span.0 {
                     self.canvas.rect((left, y + 2.0), ((right - left).max(2.0), LANE - 6.0), "shade");
-                    self.canvas.text((left + 3.0, y + 13.0), "small bad-text", fault.name());
+                    let room = 8.0 + 7.0 * fault.name().len() as f64;
+                    if left >= free && right - left >= room {
+                        self.canvas.text((left + 3.0, y + 13.0), "small bad-text", fault.name());
+                        free = left + room;
+                    }
                 }
             }
         }

@@ -58,7 +58,7 @@ fn a_run_is_drawn_with_its_faults_and_its_end() {
     let ran = run(&plan, &Options { keep: Keep::All, ..Options::default() }).unwrap();
     let svg = picture(&plan, &ran);
     assert!(
-        svg.contains("crash") && svg.contains("host 2") && svg.contains("passed") && !svg.contains("NaN")
+        svg.contains("is killed") && svg.contains("host 2") && svg.contains("passed") && !svg.contains("NaN")
     );
 }
 
