@@ -64,6 +64,9 @@ kinds! {
     People => "people", "The user pauses, goes on, stops and starts again.";
 }
 
+/// Bytes a second that a network carries at least when nothing is wrong with it.
+const SLOWEST: u64 = 64 << 10;
+
 /// Draws in the shapes that faults like.
 struct Draw<'a> {
     draws: &'a mut Random,
@@ -231,27 +234,12 @@ impl Kind {
             }
             Self::EarlyFins => Fault::EarlyFin { receiver, sender, nth, way, at_byte },
             Self::Flips => Fault::Flip { receiver, sender, nth, way, at_byte, mask: 1 << draw.below(8) },
-            Self::Scrambles => {
-                let len = draw.scale(4_000) as u32;
-                match draw.below(3) {
-                    0 => Fault::DropBytes { receiver, sender, nth, way, at_byte, len },
-                    1 => Fault::DuplicateBytes { receiver, sender, nth, way, at_byte, len },
-                    _ => Fault::SwapBytes { receiver, sender, nth, way, at_byte, len },
-                }
-            }
+            Self::Scrambles => scramble(draw, (receiver, sender, nth), way, at_byte),
             Self::Ghosts => {
                 let nth = 1 + draw.below(2) as u32;
                 Fault::Ghost { receiver, sender, nth, way: Way::Down, at_byte, len: draw.scale(4_096) as u32 }
             }
-            Self::Refusals => {
-                let (from_ms, to_ms) =
-                    if draw.below(2) == 0 { (0, draw.scale(10_000)) } else { draw.window(10_000) };
-                match draw.below(3) {
-                    0 => Fault::Refuse { host: sender, from_ms, to_ms },
-                    1 => Fault::Ignore { host: sender, from_ms, to_ms },
-                    _ => Fault::SlowAccept { host: sender, from_ms, to_ms, add_ms: draw.scale(20_000) },
-                }
-            }
+            Self::Refusals => refusal(draw, sender),
             Self::Moves => Fault::Move { host: sender, at_ms: draw.moment(), lost_ms: draw.scale(10_000) },
             _ => return None,
         })
@@ -328,19 +316,7 @@ impl Kind {
                 let space = draw.draws.draw() % (draw.plan.scenario.size() + 4_096);
                 (receiver, DiskFault::NoSpace { space })
             }
-            Self::DiskErrors => {
-                let error = [
-                    Failure::Device,
-                    Failure::NoSpace,
-                    Failure::Quota,
-                    Failure::ReadOnly,
-                    Failure::NotFound,
-                    Failure::Denied,
-                    Failure::Interrupted,
-                ][draw.below(7)];
-                let lasting = if draw.below(3) == 0 { Lasting::Sticky } else { Lasting::Once };
-                (receiver, DiskFault::Error { call: CallKind::Any, at, error, lasting })
-            }
+            Self::DiskErrors => (receiver, disk_error(draw, at)),
             Self::BadSyncs => {
                 let (at, error) = (draw.scale(16), Failure::Device);
                 (receiver, DiskFault::Error { call: CallKind::Sync, at, error, lasting: Lasting::Once })
@@ -390,6 +366,43 @@ impl Kind {
     }
 }
 
+/// Bytes of a connection vanish, come twice or change places.
+fn scramble(draw: &mut Draw<'_>, (receiver, sender, nth): (u16, u16, u32), way: Way, at_byte: u64) -> Fault {
+    let len = draw.scale(4_000) as u32;
+    match draw.below(3) {
+        0 => Fault::DropBytes { receiver, sender, nth, way, at_byte, len },
+        1 => Fault::DuplicateBytes { receiver, sender, nth, way, at_byte, len },
+        _ => Fault::SwapBytes { receiver, sender, nth, way, at_byte, len },
+    }
+}
+
+/// A sender does not let anybody in, or only slowly.
+fn refusal(draw: &mut Draw<'_>, host: u16) -> Fault {
+    let (from_ms, to_ms) = if draw.below(2) == 0 { (0, draw.scale(10_000)) } else { draw.window(10_000) };
+    match draw.below(3) {
+        0 => Fault::Refuse { host, from_ms, to_ms },
+        1 => Fault::Ignore { host, from_ms, to_ms },
+        _ => Fault::SlowAccept { host, from_ms, to_ms, add_ms: draw.scale(20_000) },
+    }
+}
+
+/// Any call fails, once or from then on.
+fn disk_error(draw: &mut Draw<'_>, at: u64) -> DiskFault {
+    let error = [
+        Failure::Device,
+        Failure::NoSpace,
+        Failure::Quota,
+        Failure::ReadOnly,
+        Failure::NotFound,
+        Failure::Denied,
+        Failure::Interrupted,
+    ][draw.below(7)];
+    // No system interrupts every call for ever, and whoever is interrupted tries again.
+    let lasts = draw.below(3) == 0 && error != Failure::Interrupted;
+    let lasting = if lasts { Lasting::Sticky } else { Lasting::Once };
+    DiskFault::Error { call: CallKind::Any, at, error, lasting }
+}
+
 /// Limits and windows that nobody chose for their beauty.
 fn tune(plan: &mut Plan, draw: &mut Draw<'_>) {
     let tuning = &mut plan.tuning;
@@ -422,6 +435,14 @@ impl Plan {
     pub fn settle(&mut self) {
         let ends = self.faults.iter().map(Fault::ends_ms);
         self.heal.at_ms = ends.max().unwrap_or(0).max(2_000) + 1_000;
+        // A window that the line's length makes slower than any modem says nothing of the product.
+        let lasting = |fault: &Fault| match *fault {
+            Fault::Delay { add_us, .. } if fault.ends_ms() == 0 => add_us,
+            _ => 0,
+        };
+        let round_us = 2 * self.network.latency_us + self.faults.iter().map(lasting).sum::<u64>();
+        let least = SLOWEST * round_us / 1_000_000;
+        self.network.window = self.network.window.max(u32::try_from(least).unwrap_or(u32::MAX));
         let senders = self.scenario.senders;
         let spoils_source = self
             .faults

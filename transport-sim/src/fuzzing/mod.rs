@@ -9,4 +9,5 @@ pub use pair_plan::{pair_plan, plan_of_bytes};
 use truecopy_protocol::fuzzing::Target;
 
 /// The targets of this crate.
-pub const TARGETS: &[Target] = &[Target::new("journal", journal, 4 << 20), Target::new("pair_plan", pair_plan, 96 << 20)];
+pub const TARGETS: &[Target] =
+    &[Target::new("journal", journal, 4 << 20), Target::new("pair_plan", pair_plan, 96 << 20)];

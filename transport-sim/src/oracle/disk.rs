@@ -96,14 +96,11 @@ pub(crate) fn complete(
         let found = content_of(disk, entry.path, 0, file.size as usize + 1, standing);
         let number = content.number(index).unwrap_or(u16::MAX);
         let truth = content.truth(index).unwrap_or_default();
-        let missing = found.is_none();
-        if let Some(place) =
-            first_difference(number, 0, &found.unwrap_or_default(), truth).or(missing.then(|| super::Place {
-                file: number,
-                range: 0..file.size,
-                origin: crate::content::Origin::Unknown,
-            }))
-        {
+        let is_missing = found.is_none();
+        let origin = crate::content::Origin::Unknown;
+        let missing = super::Place { file: number, range: 0..file.size, origin };
+        let wrong = first_difference(number, 0, &found.unwrap_or_default(), truth);
+        if let Some(place) = wrong.or_else(|| Some(missing).filter(|_| is_missing)) {
             let text =
                 format!("completion is told; {} is not as it was sent", entry.path.as_bytes().escape_ascii());
             let mut finding = Finding::new(Oracle::FinalBytes, "completion without the bytes", text);

@@ -100,14 +100,12 @@ impl World<'_> {
         let fault = &self.plan.faults[number];
         self.trace.add(self.now, None, super::trace::said(format_args!("fault {}", fault.name())));
         match *fault {
-            Fault::Crash { host, down_ms, end, .. } => {
-                if self.hosts[usize::from(host)].process.is_some() {
-                    self.coverage.fault(match end {
-                        End::Kill => "crash-kill",
-                        End::Power => "crash-power",
-                    });
-                    self.crash(usize::from(host), end, down_ms);
-                }
+            Fault::Crash { host, down_ms, end, .. } if self.hosts[usize::from(host)].process.is_some() => {
+                self.coverage.fault(match end {
+                    End::Kill => "crash-kill",
+                    End::Power => "crash-power",
+                });
+                self.crash(usize::from(host), end, down_ms);
             }
             Fault::ResetAt { receiver, sender, eats_unread, .. } => {
                 self.reset_all(usize::from(receiver), usize::from(sender), shapes::eats(eats_unread));
@@ -287,6 +285,9 @@ impl World<'_> {
             self.hosts[host].disk.heal();
             self.hosts[host].person.settled = None;
             self.agenda.add(self.now, Happening::Start(host));
+            if self.hosts[host].moved > 0 {
+                self.found_again(host);
+            }
         }
     }
 

@@ -358,6 +358,7 @@ impl<'a> World<'a> {
     }
 
     /// Keeps the first finding: what follows from it is noise.
+    #[expect(clippy::boxed_local, reason = "findings travel in boxes, for results are small then")]
     fn fail(&mut self, host: Option<usize>, finding: Box<Finding>) {
         if self.violation.is_none() {
             let Finding { oracle, class, claim, place } = *finding;

@@ -237,7 +237,7 @@ impl World<'_> {
         let nth = self.hosts[receiver].connections.entry(sender).or_default();
         let number = *nth;
         *nth += 1;
-        let shapes::Shapes { up, down, seed, order } = shapes::of(&self.plan, receiver, sender, number);
+        let shapes::Shapes { up, down, seed, order } = shapes::of(self.plan, receiver, sender, number);
         let damaged = !up.damages.is_empty() || !down.damages.is_empty();
         let (near, far) = pair(seed, up, down);
         let accepting = {
@@ -453,7 +453,7 @@ impl World<'_> {
             }
             EndState::Live(link) => {
                 link.stream_mut().arrive(len);
-                if shapes::loses_edge(&self.plan, receiver, sender, nth, way_of(1 - side), arrival) {
+                if shapes::loses_edge(self.plan, receiver, sender, nth, way_of(1 - side), arrival) {
                     return self.coverage.fault("lost-edge");
                 }
                 link.readable();

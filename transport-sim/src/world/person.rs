@@ -270,7 +270,7 @@ impl World<'_> {
         }
         if person.outcome.is_none() {
             person.interruptions += 1;
-            let pause = back.unwrap_or(RERUN << person.failures.len().min(8));
+            let pause = back.unwrap_or_else(|| RERUN << person.failures.len().min(8));
             self.agenda.add(self.now + pause, Happening::Start(host));
         }
         if let Some(blocks) = &mut self.hosts[host].blocks {

@@ -129,7 +129,9 @@ impl World<'_> {
             Failure::Integrity(_) => {
                 self.damages_bytes() || self.has_hostile() || self.has_disk_fault(Part::Sender)
             }
-            Failure::BadOffer(_) | Failure::OfferTooLarge(_) | Failure::Version => self.has_hostile(),
+            Failure::BadOffer(_) | Failure::OfferTooLarge(_) | Failure::Version => {
+                self.damages_bytes() || self.has_hostile()
+            }
         };
         if !explained {
             let text = format!("receiver {host} ends with {why:?}, which nothing in the plan explains");

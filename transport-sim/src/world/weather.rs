@@ -50,13 +50,16 @@ pub(super) struct WeatherCounts {
     pub(super) held: u64,
 }
 
+/// Whom a partition concerns: a pair or a host, one way or both; and when.
+type Partition = (Option<(usize, usize)>, Option<usize>, Option<Way>, Window);
+
 /// The network of a plan.
 #[derive(Debug)]
 pub(super) struct Weather {
     network: Network,
     faults: Vec<Fault>,
     heal: u64,
-    partitions: Vec<(Option<(usize, usize)>, Option<usize>, Option<Way>, Window)>,
+    partitions: Vec<Partition>,
     pub(super) counts: WeatherCounts,
 }
 
