@@ -443,6 +443,12 @@ impl Plan {
         let round_us = 2 * self.network.latency_us + self.faults.iter().map(lasting).sum::<u64>();
         let least = SLOWEST * round_us / 1_000_000;
         self.network.window = self.network.window.max(u32::try_from(least).unwrap_or(u32::MAX));
+        // Bytes that vanish within a frame are made up for by whatever comes next: pings, a few bytes every ten seconds.
+        let gap = |fault: &Fault| match *fault {
+            Fault::DropBytes { len, .. } => u64::from(len),
+            _ => 0,
+        };
+        self.heal.budget_ms += 1_000 * self.faults.iter().map(gap).sum::<u64>();
         let senders = self.scenario.senders;
         let spoils_source = self
             .faults

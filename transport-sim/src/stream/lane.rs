@@ -29,6 +29,10 @@ pub struct Counts {
     pub damages: u64,
     /// Bytes that a reset ate.
     pub eaten: u64,
+    /// Resets at a stated byte.
+    pub resets: u64,
+    /// Ends that came early, at a stated byte.
+    pub early_fins: u64,
 }
 
 /// How far a direction has ended.
@@ -173,10 +177,12 @@ impl Lane {
     fn break_off(&mut self, broken: Break, len: usize) -> io::Result<usize> {
         match broken {
             Break::Reset { eats, .. } => {
+                self.counts.resets += 1;
                 self.reset(eats);
                 Err(io::ErrorKind::ConnectionReset.into())
             }
             Break::Fin { .. } => {
+                self.counts.early_fins += 1;
                 self.damager.end(&mut self.under_way);
                 self.state = State::Swallowing;
                 Ok(len)

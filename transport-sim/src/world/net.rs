@@ -267,6 +267,9 @@ impl World<'_> {
         }
         self.coverage.branch("connected");
         let slow = self.hosts[sender].slow_accept(self.now);
+        if slow > 0 {
+            self.coverage.fault("slow-accept");
+        }
         self.agenda.add(self.now + back, Happening::Ready((index, 0)));
         self.agenda.add(self.now + slow, Happening::Accept(index));
         self.mind_deadline((index, 0));

@@ -271,6 +271,8 @@ impl World<'_> {
         coverage.faults("interrupted", streams.interrupted);
         coverage.faults("damage", streams.damages);
         coverage.faults("eaten-by-reset", streams.eaten);
+        coverage.faults("reset", streams.resets);
+        coverage.faults("early-fin", streams.early_fins);
         let weather = &self.weather.counts;
         coverage.faults("delay", weather.delays);
         coverage.faults("slow", weather.slowed);

@@ -218,6 +218,8 @@ pub(super) struct StreamCounts {
     pub(super) interrupted: u64,
     pub(super) damages: u64,
     pub(super) eaten: u64,
+    pub(super) resets: u64,
+    pub(super) early_fins: u64,
 }
 
 impl StreamCounts {
@@ -230,5 +232,7 @@ impl StreamCounts {
         self.interrupted += after.interrupted - before.interrupted;
         self.damages += after.damages - before.damages;
         self.eaten += after.eaten - before.eaten;
+        self.resets += after.resets - before.resets;
+        self.early_fins += after.early_fins - before.early_fins;
     }
 }
