@@ -433,6 +433,13 @@ fn tune(plan: &mut Plan, draw: &mut Draw<'_>) {
 impl Plan {
     /// Sets what follows from all faults together: when everything heals, and which errors are honest.
     pub fn settle(&mut self) {
+        // One honest source and its disk must be left.
+        let senders = self.scenario.senders;
+        if self.faults.iter().any(|fault| matches!(fault, Fault::Hostile { .. })) {
+            self.faults.retain(
+                |fault| !matches!(fault, Fault::Disk { host, fault } if *host < senders && spoils(fault)),
+            );
+        }
         let ends = self.faults.iter().map(Fault::ends_ms);
         self.heal.at_ms = ends.max().unwrap_or(0).max(2_000) + 1_000;
         // A window that the line's length makes slower than any modem says nothing of the product.
@@ -449,7 +456,6 @@ impl Plan {
             _ => 0,
         };
         self.heal.budget_ms += 1_000 * self.faults.iter().map(gap).sum::<u64>();
-        let senders = self.scenario.senders;
         let spoils_source = self
             .faults
             .iter()
