@@ -5,6 +5,7 @@ use std::thread;
 use truecopy_sim::bench::{self, Target};
 use truecopy_sim::campaign::{self, Cast, Mix, Sweep, Tally};
 use truecopy_sim::coverage::Coverage;
+use truecopy_sim::mutants;
 use truecopy_sim::plan::ChannelKind;
 use truecopy_sim::report;
 
@@ -115,17 +116,13 @@ pub(super) fn determinism(args: &DeterminismArgs, context: &Context) -> Result<O
     }
 }
 
-/// How the planted bugs are run.
-const MUTANTS: &str =
-    "RUSTFLAGS='--cfg planted' cargo run --target-dir target/planted -p truecopy-sim --example mutants";
-
 /// `truecopy sim mutants`.
 pub(super) fn mutants(context: &Context) -> Result<Outcome> {
     say(
         context,
         "This program has no planted bugs. In the folder of its sources, build and run them with:\n",
     );
-    say(context, &format!("  {MUTANTS}"));
+    say(context, &format!("  {}", mutants::COMMAND));
     Ok(Outcome::Pass)
 }
 
