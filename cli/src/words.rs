@@ -45,6 +45,7 @@ pub const fn reason(why: Reason) -> &'static str {
         Reason::TooSlow => "it took too long",
         Reason::Replaced => "another connection took its place",
         Reason::Storage => "the disk failed there",
+        Reason::NotInterested => "it has nothing that is missing here",
         Reason::Other(_) => "for a reason that this version does not know",
     }
 }
@@ -55,6 +56,7 @@ pub fn gone(why: PeerGone, text: &mut String) -> Gone<'_> {
         PeerGone::Said(Reason::Done) | PeerGone::Dismissed(Reason::Done) => return Gone::Finished,
         PeerGone::Said(why) => text.push_str(reason(why)),
         PeerGone::Dismissed(Reason::TooSlow) => text.push_str("it took too long"),
+        PeerGone::Dismissed(why @ Reason::NotInterested) => text.push_str(reason(why)),
         PeerGone::Dismissed(Reason::NoSuchShare) => text.push_str("it asked for another share"),
         PeerGone::Dismissed(_) => text.push_str("ended by this side"),
         PeerGone::Misbehaved(fault) => {
@@ -185,6 +187,10 @@ pub fn failure(why: &Failure, manifest: Option<&Manifest>, place: &std::path::Pa
         Failure::LinkLost(why) => {
             Error::new(Exit::LinkLost, format!("the connection was lost: {}", loss(why)))
                 .hint("what is verified is kept; run the same command again to go on")
+        }
+        Failure::NotAvailable => {
+            Error::new(Exit::PeerNotFound, "nobody who was reached has what is still missing here")
+                .hint("what is verified is kept; run the same command again when another sender is there")
         }
         Failure::Version => {
             Error::new(Exit::Version, "the other side speaks another version of the protocol")

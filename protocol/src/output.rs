@@ -134,6 +134,8 @@ pub enum Failure {
     NoSuchShare,
     /// The peer was lost and did not come back in time; what is verified is kept.
     LinkLost(LinkLoss),
+    /// The peers are there, and none has what is missing; what is verified is kept.
+    NotAvailable,
     /// No common version of the protocol.
     Version,
     /// The sender's file changed while it was sent.

@@ -97,9 +97,11 @@ impl Node {
             Failure::SourceUnreadable(_) => Reason::SourceUnreadable,
             Failure::Integrity(_) => Reason::Misbehaved,
             Failure::Version => Reason::Version,
-            Failure::NotFound(_) | Failure::NoSuchShare | Failure::LinkLost(_) | Failure::SenderLeft(_) => {
-                Reason::Leaving
-            }
+            Failure::NotFound(_)
+            | Failure::NoSuchShare
+            | Failure::LinkLost(_)
+            | Failure::NotAvailable
+            | Failure::SenderLeft(_) => Reason::Leaving,
         };
         self.wind_down(share, End::Failed(why), reason);
     }
@@ -190,7 +192,7 @@ impl Node {
         if self.serving.contains_key(&share) || self.conns.values().any(|conn| of(&conn.purpose)) {
             return;
         }
-        if self.fetches.remove(&share).is_some() || self.unserved.remove(&share) {
+        if self.fetches.remove(&share).is_some() || self.unserved.remove(&share).is_some() {
             self.timers.cancel(Timer::Progress(share));
             self.pool.trim(SPANS_IDLE);
             self.event(Event::Ended { share });

@@ -44,6 +44,8 @@ pub(super) struct Fetching {
 pub(super) enum Met {
     Nobody,
     Somebody,
+    /// And since then nobody delivered, and the last one had nothing that we want.
+    Useless,
 }
 
 /// Whether the time to give up came while a source was there that had not served us yet.
@@ -205,7 +207,8 @@ impl Node {
     /// A source has proven that it knows the share.
     pub(super) fn source_up(&mut self, share: ShareId, id: ConnId) {
         let Some(fetch) = self.fetches.get_mut(&share) else { return };
-        if core::mem::replace(&mut fetch.met, Met::Somebody) == Met::Nobody {
+        if fetch.met == Met::Nobody {
+            fetch.met = Met::Somebody;
             // Found: from now on it can only be lost.
             self.timers.cancel(Timer::GiveUp(share));
         }
@@ -220,6 +223,7 @@ impl Node {
     pub(super) fn settled(&mut self, share: ShareId, id: ConnId) {
         if let Some(fetch) = self.fetches.get_mut(&share) {
             fetch.targets.proved(id);
+            fetch.met = Met::Somebody;
             fetch.patience = Patience::Left;
             self.timers.cancel(Timer::GiveUp(share));
         }
@@ -230,12 +234,23 @@ impl Node {
         if !self.fetches.get(&share).is_some_and(Fetching::wants_peers) {
             return;
         }
+        if gone == PeerGone::Dismissed(Reason::NotInterested)
+            && let Some(fetch) = self.fetches.get_mut(&share)
+        {
+            fetch.met = Met::Useless;
+        }
         let loss = match gone {
             PeerGone::Lost(why) => why,
             PeerGone::Dismissed(Reason::TooSlow) => LinkLoss::TimedOut,
             PeerGone::Dismissed(Reason::Busy) => LinkLoss::Local,
+            PeerGone::Dismissed(Reason::NotInterested) => LinkLoss::Closed,
             PeerGone::Said(
-                Reason::Busy | Reason::Leaving | Reason::TooSlow | Reason::Cancelled | Reason::Replaced,
+                Reason::Busy
+                | Reason::Leaving
+                | Reason::TooSlow
+                | Reason::Cancelled
+                | Reason::Replaced
+                | Reason::NotInterested,
             ) => LinkLoss::Closed,
             PeerGone::Said(reason) | PeerGone::Dismissed(reason) => {
                 return self.source_useless(share, id, failure_of(reason));
@@ -251,12 +266,12 @@ impl Node {
         let next = fetch.targets.lost(id, loss, now, &mut self.jitter, config);
         fetch.last_loss = loss;
         let timeout = match fetch.met {
-            Met::Somebody => config.lost_timeout,
+            Met::Somebody | Met::Useless => config.lost_timeout,
             Met::Nobody => config.find_timeout,
         };
-        let over = core::mem::replace(&mut fetch.patience, Patience::Left) == Patience::Over;
+        let patience = fetch.patience;
         if self.conns_of(share).is_empty() {
-            if over {
+            if patience == Patience::Over {
                 return self.give_up(share);
             }
             self.timers.arm(Timer::GiveUp(share), now + timeout);
@@ -311,6 +326,7 @@ impl Node {
         }
         let why = match met {
             Met::Somebody => Failure::LinkLost(last_loss),
+            Met::Useless => Failure::NotAvailable,
             Met::Nobody => Failure::NotFound(last_loss),
         };
         self.fail(share, grudge.unwrap_or(why));

@@ -11,7 +11,7 @@ mod peers;
 mod planted;
 mod serve;
 
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
 use crate::config::Config;
@@ -20,10 +20,11 @@ use crate::input::{Command, Input};
 use crate::output::{Event, Output, Refusal};
 use crate::pool::Pool;
 use crate::rng::Rng;
-use crate::session::Session;
+use crate::session::{Session, ShareKey};
 use crate::swarm::download::Download;
 use crate::swarm::upload::Upload;
 use crate::timers::{Timer, Timers};
+use crate::wire::Reason;
 use crate::{ConnId, DiscoveryKey, Now, ShareId, UnixTime};
 
 use fetch::Fetching;
@@ -77,8 +78,8 @@ pub struct Node {
     conns: BTreeMap<ConnId, Conn>,
     dials: BTreeMap<ConnId, ShareId>,
     serving: BTreeMap<ShareId, Serving>,
-    /// Served shares that end, until their last connection is closed.
-    unserved: BTreeSet<ShareId>,
+    /// Served shares that end, until their last connection is closed: who comes meanwhile is told why.
+    unserved: BTreeMap<ShareId, (ShareKey, Reason)>,
     fetches: BTreeMap<ShareId, Fetching>,
     discoveries: BTreeMap<DiscoveryKey, ShareId>,
     jobs: Jobs,
@@ -115,7 +116,7 @@ impl Node {
             dials: BTreeMap::new(),
             last_words: BTreeMap::new(),
             serving: BTreeMap::new(),
-            unserved: BTreeSet::new(),
+            unserved: BTreeMap::new(),
             fetches: BTreeMap::new(),
             discoveries: BTreeMap::new(),
             jobs: Jobs::default(),
@@ -250,7 +251,7 @@ impl Node {
     /// Whether a share's name is in use, be it by one that is ending.
     fn is_taken(&self, share: ShareId) -> bool {
         self.serving.contains_key(&share)
-            || self.unserved.contains(&share)
+            || self.unserved.contains_key(&share)
             || self.fetches.contains_key(&share)
     }
 

@@ -2,13 +2,14 @@
 
 use core::time::Duration;
 
+use super::fetch::{Stage, Will};
 use super::{Conn, Node, Purpose, Reading};
 use crate::content::identity::{Nonce, Role};
 use crate::input::LinkLoss;
 use crate::output::{Event, Fault, Goodbye, Output, PeerGone};
 #[cfg(planted)]
 use crate::planted::{Bug, is};
-use crate::session::{Ends, Incoming, Liveness, Session};
+use crate::session::{Ends, Incoming, Liveness, Session, ShareKey};
 use crate::swarm::download::Download;
 use crate::swarm::upload::Upload;
 use crate::timers::Timer;
@@ -121,13 +122,15 @@ impl Node {
 
     /// An initiator names a share. Unknown shares and wrong proofs look alike to it.
     fn asked(&mut self, id: ConnId, prove: Prove) {
+        let proves =
+            |key: &ShareKey| self.conns.get(&id).is_some_and(|conn| conn.session.proves(&prove, key));
         let known = self.discoveries.get(&prove.discovery).copied();
         let found = known.and_then(|share| Some((share, self.serving.get(&share)?.key)));
-        let proven =
-            found.filter(|(_, key)| self.conns.get(&id).is_some_and(|conn| conn.session.proves(&prove, key)));
-        let Some((share, key)) = proven else {
-            self.dismiss(id, Reason::NoSuchShare);
-            return;
+        let Some((share, key)) = found.filter(|(_, key)| proves(key)) else {
+            // A share that is ending: it may come back, which one that never was cannot.
+            let ends = |key: &ShareKey| key.discovery() == prove.discovery && proves(key);
+            let ending = self.unserved.values().find(|(key, _)| ends(key)).map(|(_, reason)| *reason);
+            return self.dismiss(id, ending.unwrap_or(Reason::NoSuchShare));
         };
         self.with_session(id, |session| session.admit(&key));
         self.up(id, share, Purpose::Uploads(share, Upload::default()));
@@ -253,14 +256,27 @@ impl Node {
         self.dismiss(id, Reason::TooSlow);
     }
 
+    /// Since when a source that we fetch from has nothing that is still wanted.
+    fn barren_since(&mut self, id: ConnId) -> Option<crate::Now> {
+        let Some(Conn { purpose: Purpose::Downloads(share, download), .. }) = self.conns.get_mut(&id) else {
+            return None;
+        };
+        let fetch = self.fetches.get(share)?;
+        let Stage::Running(_, transfer) = &fetch.stage else { return None };
+        let could_be_asked = fetch.will == Will::Go && download.is_free() && transfer.is_hungry();
+        let is_of_use = !could_be_asked || transfer.could_use(|chunk| download.has(chunk));
+        download.looked_at(is_of_use, self.now)
+    }
+
     /// Looks whether a peer still lives, reads, and answers.
     pub(super) fn look_at(&mut self, id: ConnId) {
-        let (now, config) = (self.now, &self.config);
-        let Some(conn) = self.conns.get_mut(&id) else { return };
         #[cfg(planted)]
         if is(Bug::NoTimeout) {
             return;
         }
+        let barren_since = self.barren_since(id);
+        let (now, config) = (self.now, &self.config);
+        let Some(conn) = self.conns.get_mut(&id) else { return };
         let (mut stalled, mut serves, mut source) = (false, false, None);
         if conn.reading == Reading::Paused {
             conn.session.unpaused(now);
@@ -273,7 +289,10 @@ impl Node {
             let due = download.stalled_since();
             stalled = due.is_some_and(|since| now.since(since) >= config.stall_max);
             // Being there is not enough for one that owes us something.
-            serves = due.is_none();
+            serves = due.is_none() && barren_since.is_none();
+        }
+        if barren_since.is_some_and(|since| now.since(since) >= config.stall_max) {
+            return self.dismiss(id, Reason::NotInterested);
         }
         let liveness = conn.session.look(now, config);
         let next = match liveness {

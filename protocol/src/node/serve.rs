@@ -405,7 +405,7 @@ impl Node {
         let Some(serving) = self.serving.remove(&share) else { return };
         self.discoveries.remove(&serving.key.discovery());
         self.timers.cancel(Timer::Progress(share));
-        self.unserved.insert(share);
+        self.unserved.insert(share, (serving.key, reason));
         for id in self.conns_of(share) {
             self.dismiss(id, reason);
         }

@@ -66,6 +66,8 @@ pub(crate) struct Download {
     meter_bytes: u64,
     /// When the last byte that was asked for came, or when it was asked for.
     progressed: Now,
+    /// Since when the peer has nothing that we want.
+    barren_since: Option<Now>,
 }
 
 impl Download {
@@ -83,6 +85,7 @@ impl Download {
             meter_from: now,
             meter_bytes: 0,
             progressed: now,
+            barren_since: None,
         }
     }
 
@@ -225,6 +228,17 @@ impl Download {
     pub(crate) fn stalled_since(&self) -> Option<Now> {
         let silent = matches!(self.told, Told::Nothing | Told::Info);
         (silent || !self.is_idle()).then_some(self.progressed)
+    }
+
+    /// Whether the peer could be asked, if it had something that we want.
+    pub(crate) fn is_free(&self) -> bool {
+        self.told == Told::Have && self.is_idle()
+    }
+
+    /// The peer was looked at: whether it has something that we want. Returns since when it has nothing.
+    pub(crate) fn looked_at(&mut self, is_of_use: bool, now: Now) -> Option<Now> {
+        self.barren_since = if is_of_use { None } else { Some(self.barren_since.unwrap_or(now)) };
+        self.barren_since
     }
 
     /// Bytes of memory for what is asked and for what the peer has.

@@ -190,6 +190,16 @@ impl Transfer {
         self.open == 0
     }
 
+    /// Whether a peer with the chunks that `has` says could give something that is not verified yet, now or when others
+    /// have failed.
+    pub(crate) fn could_use(&self, has: impl Fn(u32) -> bool) -> bool {
+        let open = |state: &ChunkState| match state {
+            ChunkState::Missing | ChunkState::Active | ChunkState::Questioned => true,
+            ChunkState::Unwanted | ChunkState::Recheck | ChunkState::Computed | ChunkState::Verified => false,
+        };
+        self.states.iter().zip(0..).any(|(state, chunk)| open(state) && has(chunk))
+    }
+
     /// Whether only earlier runs' bytes are left to look at.
     pub(crate) fn is_rechecking(&self) -> bool {
         self.rechecking > 0 || !self.rechecks.is_empty()

@@ -204,6 +204,8 @@ pub enum Reason {
     Replaced,
     /// The receiver's disk failed or is full.
     Storage,
+    /// The other side has nothing that this one still wants.
+    NotInterested,
     /// A reason of a newer version.
     Other(u16),
 }
@@ -225,6 +227,7 @@ impl From<u16> for Reason {
             11 => Self::TooSlow,
             12 => Self::Replaced,
             13 => Self::Storage,
+            14 => Self::NotInterested,
             other => Self::Other(other),
         }
     }
@@ -247,6 +250,7 @@ impl From<Reason> for u16 {
             Reason::TooSlow => 11,
             Reason::Replaced => 12,
             Reason::Storage => 13,
+            Reason::NotInterested => 14,
             Reason::Other(code) => code,
         }
     }

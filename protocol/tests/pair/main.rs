@@ -9,5 +9,6 @@ mod resume;
 mod rng;
 mod store;
 mod transfers;
+mod useless;
 mod weather;
 mod world;

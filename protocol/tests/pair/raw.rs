@@ -43,11 +43,11 @@ pub(crate) struct Raw {
     pub(crate) reads: bool,
     pub(crate) paused: bool,
     pub(crate) memory_high: u64,
-    config: Config,
+    pub(crate) config: Config,
     decoder: Decoder,
     conn: ConnId,
     role: Role,
-    dials: Vec<ConnId>,
+    pub(crate) dials: Vec<ConnId>,
     peer_nonce: Nonce,
 }
 
@@ -236,10 +236,15 @@ impl Raw {
 
     /// Greets and proves, as an honest peer would.
     pub(crate) fn open(&mut self) {
+        self.open_to_a_goodbye();
+        assert_eq!(self.hangup, None);
+    }
+
+    /// Greets and proves; the node may not want it.
+    pub(crate) fn open_to_a_goodbye(&mut self) {
         self.say(&Message::Hello(Self::hello()));
         let proof = self.proof(self.role.other());
         self.say(&proof);
-        assert_eq!(self.hangup, None);
     }
 
     /// An honest sender's word what there is.

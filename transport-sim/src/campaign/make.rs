@@ -456,6 +456,11 @@ impl Plan {
             _ => 0,
         };
         self.heal.budget_ms += 1_000 * self.faults.iter().map(gap).sum::<u64>();
+        // Whoever seems to break the protocol is not dialled again in that run; with a liar left, it takes until its end.
+        if self.faults.iter().any(|fault| matches!(fault, Fault::Hostile { .. })) {
+            let damages = self.faults.iter().filter(|fault| fault.damages_bytes()).count() as u64;
+            self.heal.budget_ms += RUN_MS * damages;
+        }
         let spoils_source = self
             .faults
             .iter()
@@ -465,6 +470,9 @@ impl Plan {
         }
     }
 }
+
+/// How long a run with nobody of use may take: what the core waits for a lost peer, and a last connection.
+const RUN_MS: u64 = 660_000;
 
 /// Whether a disk's fault leaves a source other than it was.
 const fn spoils(fault: &DiskFault) -> bool {

@@ -62,6 +62,11 @@ fn liar(seed: u64, script: Script) -> Plan {
     with(plan, Fault::Hostile { host: 1, script })
 }
 
+/// One of two sources says that it has everything, and rejects every request (N25).
+pub(super) fn lying_have(seed: u64) -> Plan {
+    liar(seed, Script::LyingHave)
+}
+
 /// One of two sources sends what is no protocol (N25).
 pub(super) fn noise(seed: u64) -> Plan {
     liar(seed, Script::Noise)

@@ -66,6 +66,7 @@ pub(super) const ROWS: &[Row] = &[
     clear(Bug::WallClock, Cast::Varied, Kind::Clocks, 20),
     clear(Bug::NoBackoff, Cast::Pair, Kind::Refusals, 5),
     clear(Bug::BannedAtOnce, Cast::Pair, Kind::Flips, 100),
+    scene(Bug::LiarAsked, scenes::lying_have, "hostile: lying-have", 5),
     scene(Bug::KeepAliveLate, scenes::long_pause, "long pause", 10),
     scene(Bug::AskedTwice, scenes::two_sources, "two sources, delays", 100),
     scene(Bug::LengthBelieved, scenes::noise, "hostile: noise", 5),

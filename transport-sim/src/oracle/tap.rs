@@ -1,9 +1,9 @@
 //! A tap on the plaintext of one connection, outside of the code under test.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use truecopy_protocol::content::geometry::BLOCK;
-use truecopy_protocol::wire::{BlocksHead, Decoder, Item, Message};
+use truecopy_protocol::wire::{BlocksHead, Decoder, Item, Message, RejectWhy};
 use truecopy_protocol::{BlobId, ConnId};
 
 use super::{Checked, Finding, Oracle, first_difference};
@@ -37,6 +37,8 @@ pub(crate) struct Tap {
     down: Lane,
     up: Lane,
     order: Order,
+    /// Blocks that the sender said it does not have, by blob and first block.
+    absent: BTreeSet<(u32, u32)>,
     /// The names of messages seen, to be counted.
     pub(crate) seen: Vec<&'static str>,
 }
@@ -44,7 +46,7 @@ pub(crate) struct Tap {
 impl Tap {
     pub(crate) fn new(order: Order) -> Self {
         let lane = || Lane { decoder: Some(Decoder::default()), ..Lane::default() };
-        Self { down: lane(), up: lane(), order, seen: Vec::new() }
+        Self { down: lane(), up: lane(), order, absent: BTreeSet::new(), seen: Vec::new() }
     }
 
     const fn lane(&mut self, way: Way) -> &mut Lane {
@@ -63,9 +65,32 @@ impl Tap {
         if order == Order::Kept {
             lane.under_way.extend(bytes);
         }
-        let checked = lane.look(bytes, truth, &mut seen);
+        let mut messages = Vec::new();
+        let checked = lane.look(bytes, truth, &mut seen, &mut messages);
         self.seen = seen;
-        checked
+        if order == Order::Damaged {
+            return checked;
+        }
+        messages.into_iter().try_for_each(|message| self.heed(&message)).and(checked)
+    }
+
+    /// What a sender does not have is not asked of it again, before it says that it has more (L5).
+    fn heed(&mut self, message: &Message) -> Checked {
+        match message {
+            Message::Have(_) => self.absent.clear(),
+            Message::Reject(reject) if reject.why == RejectWhy::Absent => {
+                self.absent.insert((reject.run.blob, reject.run.block));
+            }
+            Message::Request(run) if self.absent.contains(&(run.blob, run.block)) => {
+                let claim = format!(
+                    "block {} of blob {} is asked of a host that said it does not have it",
+                    run.block, run.blob
+                );
+                return Err(Finding::new(Oracle::Waste, "asked in vain", claim));
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     /// Plaintext came out of a channel (S7).
@@ -97,11 +122,22 @@ impl Tap {
 }
 
 impl Lane {
-    fn look(&mut self, bytes: &[u8], truth: Option<&Content>, seen: &mut Vec<&'static str>) -> Checked {
+    fn look(
+        &mut self,
+        bytes: &[u8],
+        truth: Option<&Content>,
+        seen: &mut Vec<&'static str>,
+        told: &mut Vec<Message>,
+    ) -> Checked {
         let mut input = bytes;
         while let Some(decoder) = &mut self.decoder {
             match decoder.next(&mut input) {
-                Ok(Some(Item::Message(message))) => seen.push(name(&message)),
+                Ok(Some(Item::Message(message))) => {
+                    seen.push(name(&message));
+                    if matches!(message, Message::Have(_) | Message::Request(_) | Message::Reject(_)) {
+                        told.push(message);
+                    }
+                }
                 Ok(Some(Item::Blocks(head))) => {
                     seen.push("message blocks");
                     self.payload = Some((head, 0));

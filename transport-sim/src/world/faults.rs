@@ -173,6 +173,12 @@ impl World<'_> {
                 self.drop_process(host);
                 self.hosts[host].disk = self.hosts[host].disk.power_cycle();
                 self.hosts[host].power = Power::Off;
+                if self.has_edit(host) {
+                    // The new bytes may have reached the platter and the new times not: who looks sees no change, as with
+                    // rot. The receivers must see it.
+                    self.hosts[host].lies = true;
+                    self.coverage.branch("an edit that a loss of power hides");
+                }
                 if let Some(blocks) = &mut self.hosts[host].blocks {
                     blocks.power_lost();
                 }

@@ -10,6 +10,7 @@ use super::host::Part;
 use super::trace::Trace;
 use super::{Phase, World};
 use crate::coverage::Coverage;
+use crate::disk::DiskFault;
 use crate::oracle::{Blocks, Finding, Oracle, Violation};
 use crate::plan::{Allowed, ChannelKind, Fault};
 
@@ -86,6 +87,11 @@ impl World<'_> {
         self.plan.faults.iter().any(wanted)
     }
 
+    /// Whether another program writes to this host's files.
+    pub(super) fn has_edit(&self, host: usize) -> bool {
+        self.has(|fault| matches!(fault, Fault::Disk { host: of, fault: DiskFault::Edit { .. } } if usize::from(*of) == host))
+    }
+
     fn damages_bytes(&self) -> bool {
         self.plan.channel == ChannelKind::Clear && self.has(Fault::damages_bytes)
     }
@@ -107,6 +113,13 @@ impl World<'_> {
         self.has(|fault| matches!(fault, Fault::Hostile { .. }))
     }
 
+    /// Whether no sender is left that could complete anything: then an error is what must come.
+    fn nobody_is_honest(&self) -> bool {
+        let is_hostile =
+            |of: u16| self.has(|fault| matches!(fault, Fault::Hostile { host, .. } if *host == of));
+        (0..self.plan.scenario.senders).all(is_hostile)
+    }
+
     fn has_disk_fault(&self, part: Part) -> bool {
         let is_part = |host: u16| self.hosts[usize::from(host)].part == part;
         self.has(|fault| match fault {
@@ -119,6 +132,7 @@ impl World<'_> {
     pub(super) fn judge_failure(&mut self, host: usize, why: Failure) {
         self.coverage.branch(failure_name(why));
         let explained = match why {
+            Failure::NotAvailable => self.damages_bytes() || self.has_hostile(),
             Failure::NotFound(_) | Failure::LinkLost(_) | Failure::SenderLeft(_) => {
                 self.has(Fault::breaks_links) || self.damages_bytes() || self.has_disk_fault(Part::Sender)
             }
@@ -201,7 +215,9 @@ impl World<'_> {
         if *part == Part::Sender || (person.outcome.is_some() && process.is_none()) {
             return true;
         }
-        let allowed = |why: Failure| self.plan.heal.allowed.iter().any(|allowed| allowed.covers(why));
+        let allowed = |why: Failure| {
+            self.nobody_is_honest() || self.plan.heal.allowed.iter().any(|allowed| allowed.covers(why))
+        };
         self.phase == Phase::Healed && person.settled.is_some_and(allowed)
     }
 
@@ -318,9 +334,11 @@ impl Allowed {
     const fn covers(self, why: Failure) -> bool {
         match why {
             Failure::SourceChanged(_) | Failure::SourceUnreadable(_) => matches!(self, Self::SourceBroken),
-            Failure::NotFound(_) | Failure::NoSuchShare | Failure::LinkLost(_) | Failure::SenderLeft(_) => {
-                matches!(self, Self::Gone | Self::SourceBroken)
-            }
+            Failure::NotFound(_)
+            | Failure::NoSuchShare
+            | Failure::LinkLost(_)
+            | Failure::NotAvailable
+            | Failure::SenderLeft(_) => matches!(self, Self::Gone | Self::SourceBroken),
             Failure::Integrity(_) | Failure::BadOffer(_) | Failure::OfferTooLarge(_) => {
                 matches!(self, Self::Integrity)
             }
@@ -335,6 +353,7 @@ const fn failure_name(why: Failure) -> &'static str {
         Failure::NotFound(_) => "failure not-found",
         Failure::NoSuchShare => "failure no-such-share",
         Failure::LinkLost(_) => "failure link-lost",
+        Failure::NotAvailable => "failure not-available",
         Failure::Version => "failure version",
         Failure::SourceChanged(_) => "failure source-changed",
         Failure::SourceUnreadable(_) => "failure source-unreadable",

@@ -145,6 +145,7 @@ impl<D: Disk> Staging<D> {
             journal.sync(&self.disk)?;
         }
         let mut moved = Moved::default();
+        self.note_placed(&mut moved)?;
         for (target, placing) in self.plan.targets.iter().zip(&self.plan.placing) {
             if !target.entries.clone().any(|index| self.is_ours(EntryIndex(index))) {
                 continue;
@@ -156,6 +157,19 @@ impl<D: Disk> Staging<D> {
         }
         self.sync_moved(&moved)?;
         Ok(self.count())
+    }
+
+    /// What an earlier run has placed may not be durable yet: its end may have come before its sync, or its sync failed.
+    fn note_placed(&self, moved: &mut Moved) -> io::Result<()> {
+        for target in &self.plan.targets {
+            let placed = |index: &EntryIndex| self.plan.placed.binary_search(index).is_ok();
+            for index in target.entries.clone().map(EntryIndex).filter(placed) {
+                let Some(entry) = self.manifest.entry(index) else { continue };
+                moved.note(self.layout.staged(entry.path)?.as_path());
+                moved.note(target.place(entry.path)?.as_path());
+            }
+        }
+        Ok(())
     }
 
     /// Everything that is ours or was placed for us before: complete and durable, so that what has left the staging
