@@ -176,7 +176,8 @@ pub enum Input<'a> {
         /// Borrowed for the call. At most `READ_MAX` bytes.
         bytes: &'a [u8],
     },
-    /// The channel took so many bytes of `sendable`.
+    /// The channel took so many bytes of `sendable`. None of them, but the stream took some of what the channel had
+    /// before: then the peer reads, slowly.
     Sent {
         /// The connection.
         conn: ConnId,

@@ -171,7 +171,7 @@ impl Node {
     }
 
     /// Runs of bytes that the channel of this connection may take, in order, `max` bytes at most together.
-    /// Answer with [`Input::Sent`] for what it took.
+    /// Answer with [`Input::Sent`] for what it took, and when the stream took some of what the channel had.
     pub fn sendable(&self, conn: ConnId, max: usize) -> Vec<&[u8]> {
         self.conns.get(&conn).map(|conn| conn.session.outbox.sendable(max)).unwrap_or_default()
     }

@@ -297,11 +297,15 @@ impl Node {
         let liveness = conn.session.look(now, config);
         let next = match liveness {
             Liveness::Dead | Liveness::Unread => None,
-            Liveness::Fine(_) | Liveness::Ping(_) if stalled => None,
+            Liveness::Fine(_) | Liveness::Ping(_) | Liveness::Pong(_) if stalled => None,
             Liveness::Fine(at) => Some(at),
             Liveness::Ping(at) => {
                 let word = now.as_nanos();
                 self.with_session(id, |session| session.send(&Message::Ping(word)));
+                Some(at)
+            }
+            Liveness::Pong(at) => {
+                self.with_session(id, |session| session.send(&Message::Pong(0)));
                 Some(at)
             }
         };

@@ -63,6 +63,8 @@ pub(crate) enum Liveness {
     Fine(Now),
     /// It must be asked for a sign of life; look again then.
     Ping(Now),
+    /// It must be given a sign of life; look again then.
+    Pong(Now),
     /// Silent for too long.
     Dead,
     /// It takes nothing of what we send.
@@ -84,6 +86,8 @@ pub(crate) struct Session {
     our_nonce: Nonce,
     peer_nonce: Nonce,
     heard: Now,
+    /// When the channel last took something of ours.
+    said: Now,
     pinged: Option<Now>,
     /// Since when the peer has taken nothing although something waits.
     unread_since: Option<Now>,
@@ -121,6 +125,7 @@ impl Session {
             our_nonce: nonce,
             peer_nonce: Nonce([0; 32]),
             heard: now,
+            said: now,
             pinged: None,
             unread_since: None,
             pongs: 0,
@@ -263,6 +268,7 @@ impl Session {
     /// The channel took `len` bytes. Returns buffers that are sent whole.
     pub(crate) fn sent(&mut self, now: Now, len: usize) -> Vec<crate::job::SpanBuf> {
         let free = self.outbox.sent(len);
+        self.said = now;
         self.unread_since = (!self.outbox.is_empty()).then_some(now);
         free
     }
@@ -275,7 +281,7 @@ impl Session {
         } else if now.since(*self.unread_since.get_or_insert(now)) >= config.unread_max {
             return Liveness::Unread;
         }
-        let silent = now.since(self.heard);
+        let (silent, quiet) = (now.since(self.heard), now.since(self.said));
         let ping_after = config.ping_after;
         #[cfg(planted)]
         let ping_after = if is(Bug::KeepAliveLate) { config.silence_max } else { ping_after };
@@ -285,6 +291,10 @@ impl Session {
         } else if silent >= ping_after && self.pinged.is_none() {
             self.pinged = Some(now);
             Liveness::Ping(step(config.silence_max - silent))
+        } else if quiet >= ping_after && self.outbox.is_empty() {
+            // The answer to its ping may have to wait behind what it sends us: on a slow line, for too long.
+            self.said = now;
+            Liveness::Pong(step(ping_after.min(config.silence_max - silent)))
         } else if self.pinged.is_some() {
             Liveness::Fine(step(config.silence_max - silent))
         } else {

@@ -269,11 +269,9 @@ impl Download {
         let fits = head.blob == assembly.run.blob && u64::from(head.block) * BLOCK == at && head.len <= left;
         #[cfg(planted)]
         let fits = fits || is(Bug::MatchedByOrder) && head.len <= left;
-        if !fits || !whole_blocks {
-            return Err(Fault::Unasked);
-        }
+        // Wrong or not, the run is still owed: when the peer is sent away for it, others are asked.
         self.assembly = Some(assembly);
-        Ok(())
+        if fits && whole_blocks { Ok(()) } else { Err(Fault::Unasked) }
     }
 
     /// The run that payload belongs to and the offset of the next byte in its blob.

@@ -374,14 +374,15 @@ impl World<'_> {
         }
         let segment_max = self.plan.network.segment_max as usize;
         while left > 0 {
+            let start = self.now.max(self.hosts[course.from()].line_free);
+            let piece_max = self.weather.piece_max(course.from(), start);
             let end = &mut self.conns[index].ends[side];
             let len = match segment_max {
-                0 => left,
+                0 => left.min(piece_max),
                 max => left.min(1 + end.draws.below(max)),
             };
             left -= len;
             end.scheduled += len;
-            let start = self.now.max(self.hosts[course.from()].line_free);
             let (free, arrives) = self.weather.arrival(course, start, len as u64, &mut end.draws);
             self.hosts[course.from()].line_free = free;
             let Some(arrives) = arrives else {

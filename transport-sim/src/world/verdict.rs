@@ -19,8 +19,8 @@ const DIALS_MAX: usize = 40;
 /// Bytes that one interruption explains at most: what a connection may have under way.
 const LOST_MAX: u64 = 16 << 20;
 
-/// Bytes a second below which a connection may be given up although it moves: 256 KiB may lie before a ping.
-const SLOW: u64 = 16 << 10;
+/// Bytes a second below which a connection may be given up although it moves: a handshake takes too long.
+const SLOW: u64 = 1 << 10;
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,7 +96,7 @@ impl World<'_> {
         self.plan.channel == ChannelKind::Clear && self.has(Fault::damages_bytes)
     }
 
-    /// Whether a sign of life may come too late behind what is buffered before it.
+    /// Whether the line is too slow for anybody.
     fn is_slow(&self) -> bool {
         let network = &self.plan.network;
         let round_trip = 2 * network.latency_us + network.jitter_us;

@@ -5,6 +5,8 @@ use crate::stream::{Counts, Random};
 
 /// The first wait before a lost segment is sent again.
 const RTO: u64 = 200_000_000;
+/// Bytes that always travel as one: packets by the handful, to simulate fewer things.
+const FLIGHT: usize = 8 << 10;
 /// Losses of one segment that TCP bears.
 const RETRIES: u32 = 12;
 /// Nanoseconds of a millisecond.
@@ -131,29 +133,41 @@ impl Weather {
         nanos
     }
 
+    /// Bytes a second that leave a host, and until when.
+    fn rate(&mut self, host: usize, at: u64) -> (u64, u64) {
+        let mut rate = match self.network.rate {
+            0 => u64::MAX,
+            rate => rate,
+        };
+        let mut until = u64::MAX;
+        for fault in &self.faults {
+            let Fault::Slow { host: slow, from_ms, to_ms, rate: to } = *fault else { continue };
+            if usize::from(slow) != host {
+                continue;
+            }
+            let window = self.window(from_ms, to_ms);
+            if window.holds(at) {
+                rate = rate.min(to.max(1));
+                until = until.min(window.to);
+                self.counts.slowed += 1;
+            } else if window.from > at {
+                until = until.min(window.from);
+            }
+        }
+        (rate, until)
+    }
+
+    /// Bytes that travel as one at most: what leaves the host in a second, but never less than a few packets.
+    pub(super) fn piece_max(&mut self, host: usize, at: u64) -> usize {
+        let (rate, _) = self.rate(host, at);
+        usize::try_from(rate).unwrap_or(usize::MAX).max(FLIGHT)
+    }
+
     /// When so many bytes have left a host that begins to send them at `start`.
     fn departure(&mut self, host: usize, start: u64, bytes: u64) -> u64 {
         let (mut at, mut left) = (start, u128::from(bytes) * 1_000_000_000);
         loop {
-            let mut rate = match self.network.rate {
-                0 => u64::MAX,
-                rate => rate,
-            };
-            let mut until = u64::MAX;
-            for fault in &self.faults {
-                let Fault::Slow { host: slow, from_ms, to_ms, rate: to } = *fault else { continue };
-                if usize::from(slow) != host {
-                    continue;
-                }
-                let window = self.window(from_ms, to_ms);
-                if window.holds(at) {
-                    rate = rate.min(to.max(1));
-                    until = until.min(window.to);
-                    self.counts.slowed += 1;
-                } else if window.from > at {
-                    until = until.min(window.from);
-                }
-            }
+            let (rate, until) = self.rate(host, at);
             if rate == u64::MAX && until == u64::MAX {
                 return at;
             }

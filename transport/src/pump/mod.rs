@@ -89,7 +89,8 @@ pub trait Source {
     /// Lends the next bytes as runs, in order, `max` bytes together at most.
     fn visit(&self, max: usize, take: &mut dyn FnMut(&[u8]));
 
-    /// The first `len` of them are in the channel and need not be kept.
+    /// The first `len` of them are in the channel and need not be kept. 0 says that the stream has taken some of what
+    /// was in the channel before: a slow peer that takes a little is not one that takes nothing.
     fn sent(&mut self, len: usize);
 }
 
@@ -243,10 +244,10 @@ impl<C: Channel> Pump<C> {
         source: &mut T,
         budget: usize,
     ) -> WriteState {
-        let mut used = 0;
+        let (mut used, mut filled) = (0, 0);
         loop {
             if matches!(self.output, OutputState::Live | OutputState::Closing) {
-                self.fill(source);
+                filled += self.fill(source);
             }
             if self.channel.outgoing().is_empty() || self.output == OutputState::Ended {
                 match self.nothing_left(stream) {
@@ -274,7 +275,12 @@ impl<C: Channel> Pump<C> {
                     self.channel.taken(self.channel.outgoing().len());
                     return WriteState::WouldBlock;
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return WriteState::WouldBlock,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if used > 0 && filled == 0 {
+                        source.sent(0);
+                    }
+                    return WriteState::WouldBlock;
+                }
                 Err(error) => {
                     self.output = OutputState::Ended;
                     return WriteState::Broken(error.kind());
@@ -283,11 +289,11 @@ impl<C: Channel> Pump<C> {
         }
     }
 
-    /// Takes from the source what the channel has room for.
-    fn fill<T: Source>(&mut self, source: &mut T) {
+    /// Takes from the source what the channel has room for: so many bytes.
+    fn fill<T: Source>(&mut self, source: &mut T) -> usize {
         let room = self.channel.room();
         if room == 0 {
-            return;
+            return 0;
         }
         let mut taken = 0;
         source.visit(room, &mut |run| {
@@ -301,6 +307,7 @@ impl<C: Channel> Pump<C> {
         if taken > 0 {
             source.sent(taken);
         }
+        taken
     }
 
     /// One step on when nothing waits to be written; the state to report, if there is nothing more to do.

@@ -42,7 +42,9 @@ impl<D: Disk> Staging<D> {
         let held = std::mem::take(&mut self.stale.lock().unwrap_or_else(PoisonError::into_inner).held);
         let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
         journal.claims(&self.disk, &held)?;
-        journal.claims(&self.disk, claims)
+        let news: Vec<Claim> =
+            claims.iter().filter(|claim| !self.kept.contains(claim.chunk.0)).copied().collect();
+        journal.claims(&self.disk, &news)
     }
 
     /// One at a time: a second one would find nothing touched and speak for data that the first has not synced yet.

@@ -58,6 +58,9 @@ impl<D: Disk> Staging<D> {
             return Err(fail(StorageError::Unsupported));
         }
         let staged = self.layout.staged(entry.path)?;
+        let within = extent.offset / self.manifest.chunk_size().bytes();
+        // A file has fewer chunks than a share.
+        self.kept.forget(self.manifest.chunks_of(index).start + within as u32);
         #[cfg(planted)]
         let (extent, bytes) = self.misplaced(index, extent, bytes, file.size);
         if u64::from(extent.len) < file.size {

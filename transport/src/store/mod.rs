@@ -16,6 +16,7 @@ mod hashing;
 mod holder;
 mod impossible;
 mod journal;
+mod kept;
 mod land;
 mod layout;
 mod leftovers;

@@ -20,6 +20,7 @@ use super::handles::Handles;
 use super::hashing::{read_exact, write_all};
 use super::holder::Holder;
 use super::journal::{Journal, Known, Replay, Standing};
+use super::kept::Kept;
 use super::layout::Layout;
 use super::plan::Plan;
 use super::touched::Touched;
@@ -73,6 +74,7 @@ pub struct Staging<D: Disk> {
     pub(super) journal: Mutex<Journal<D::File>>,
     pub(super) touched: Mutex<Touched>,
     pub(super) stale: Mutex<Stale>,
+    pub(super) kept: Kept,
     pub(super) finished: Mutex<BTreeSet<EntryIndex>>,
     pub(super) losses: Mutex<Losses>,
     pub(super) syncing: Mutex<()>,
@@ -142,6 +144,7 @@ impl<D: Disk> Staging<D> {
             TrustDisk::No => Trust::Recheck,
             TrustDisk::Yes => Trust::Trusted,
         };
+        let chunk_count = options.manifest.chunk_count();
         Ok(Self {
             disk,
             manifest: options.manifest,
@@ -155,6 +158,7 @@ impl<D: Disk> Staging<D> {
             journal: Mutex::new(journal),
             touched: Mutex::new(found.touched),
             stale: Mutex::new(Stale { waiting: found.stale, held: Vec::new() }),
+            kept: Kept::of(found.synced.into_iter(), chunk_count),
             finished: Mutex::default(),
             losses: Mutex::default(),
             syncing: Mutex::default(),
@@ -198,6 +202,7 @@ impl<D: Disk> Staging<D> {
 struct Found {
     claims: Vec<Claim>,
     stale: BTreeMap<u32, Hash>,
+    synced: Vec<u32>,
     touched: Touched,
 }
 
@@ -226,7 +231,9 @@ impl Found {
             if standing == Standing::Doubtful && !write_again(disk, manifest, layout, chunk)? {
                 continue;
             }
-            if standing != Standing::Synced {
+            if standing == Standing::Synced {
+                found.synced.push(chunk);
+            } else {
                 found.touched.add(index);
             }
             if standing == Standing::Stale {
