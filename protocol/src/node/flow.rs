@@ -297,7 +297,11 @@ impl Node {
         let entry = BlobId(hashes.range.blob).entry().ok_or(Fault::Unasked)?;
         let file = manifest.file(entry).ok_or(Fault::Unasked)?;
         let shape = Shape { size: file.size, chunk: manifest.chunk_size() };
-        check(&shape, &file.root, hashes)?;
+        if let Err(fault) = check(&shape, &file.root, hashes) {
+            // They are still needed, and others may have them.
+            transfer.unask_hashes(hashes.range);
+            return Err(fault);
+        }
         for (place, from) in transfer.proven(hashes.range, &hashes.hashes) {
             self.came_wrong(share, place, &from);
         }

@@ -2,7 +2,7 @@
 
 use super::Cast;
 use crate::disk::{CallKind, DiskFault, Edit, Failure, Lasting, Mtime};
-use crate::plan::{Allowed, ChannelKind, Eating, End, Fault, Plan, Script, SleepClock, Way};
+use crate::plan::{Allowed, ChannelKind, Eating, End, Fault, Plan, Scenario, Script, SleepClock, Way};
 use crate::stream::Random;
 
 macro_rules! kinds {
@@ -138,7 +138,7 @@ impl Kind {
     pub(super) const fn fits(self, channel: ChannelKind, cast: Cast) -> bool {
         match self {
             // A liar needs an honest sender beside it.
-            Self::Hostile => matches!(cast, Cast::Five),
+            Self::Hostile => matches!(cast, Cast::Five | Cast::Varied),
             Self::Ghosts => matches!(channel, ChannelKind::Clear),
             _ => true,
         }
@@ -285,12 +285,23 @@ impl Kind {
                     Script::OldVersion,
                     Script::WrongIndex,
                     Script::WrongLength,
+                    Script::WrongHashes,
                     Script::LyingHave,
                     Script::Silent,
                     Script::Noise,
-                ][draw.below(7)];
-                // The last sender is the liar, so that an honest one is left.
-                Fault::Hostile { host: draw.plan.scenario.senders - 1, script }
+                ][draw.below(8)];
+                let Scenario { senders, sources, .. } = draw.plan.scenario;
+                if senders < 2 || sources > 0 {
+                    // A receiver may know nobody else.
+                    return None;
+                }
+                // All others are honest: the liar is always the same one.
+                let known = draw.plan.faults.iter().find_map(|fault| match fault {
+                    Fault::Hostile { host, .. } => Some(*host),
+                    _ => None,
+                });
+                let host = known.unwrap_or_else(|| draw.sender());
+                Fault::Hostile { host, script }
             }
             _ => return None,
         })

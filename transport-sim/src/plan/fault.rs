@@ -36,6 +36,8 @@ pub enum Script {
     WrongIndex,
     /// Frames of blocks are longer than they say.
     WrongLength,
+    /// Some hashes do not lead to the root.
+    WrongHashes,
     /// It claims chunks that it rejects then, as absent.
     LyingHave,
     /// It takes requests and answers pings, and sends nothing.

@@ -204,7 +204,7 @@ impl Actor {
                     return self.say(conn, &Message::Reject(Reject { run, why: RejectWhy::Absent }));
                 }
                 Script::Silent => return,
-                Script::Noise => {}
+                Script::WrongHashes | Script::Noise => {}
             }
         }
         let mut frame = (payload.len() as u32 + 8 + lie).to_le_bytes().to_vec();
@@ -225,7 +225,10 @@ impl Actor {
         let asked = chunks.ranges().find(|known| known.first() == u64::from(range.first));
         let Some(of) = asked else { return };
         let end = (range.first as usize + HASHES_MAX as usize).min(layer.len());
-        let hashes = layer[range.first as usize..end].to_vec();
+        let mut hashes = layer[range.first as usize..end].to_vec();
+        if self.manner == Manner::Hostile(Script::WrongHashes) && self.draws.below(2) == 0 {
+            hashes[0].0[0] ^= 1;
+        }
         let proof = prove(layer, &of);
         self.say(conn, &Message::Hashes(Hashes { range, hashes, proof }));
     }
