@@ -27,6 +27,8 @@ pub struct Counts {
     pub interrupted: u64,
     /// Damages done.
     pub damages: u64,
+    /// Writes that were taken when nobody was there to read them.
+    pub lost_writes: u64,
     /// Bytes that a reset ate.
     pub eaten: u64,
     /// Resets at a stated byte.
@@ -55,8 +57,10 @@ enum State {
     /// As `Ended` for the reader, while the writer notices nothing.
     Swallowing,
     Reset(Eats),
-    /// The reader is gone: the next write is answered with a reset.
-    Abandoned,
+    /// The reader is gone: so many writes are taken and lost before its answer comes, which is a reset.
+    Abandoned(usize),
+    /// The answer has come.
+    Refused,
 }
 
 /// The draws of one direction, a sequence each.
@@ -65,6 +69,7 @@ struct Draws {
     accept: Random,
     arrive: Random,
     read: Random,
+    abandon: Random,
     would_block: Random,
     interrupted: Random,
 }
@@ -78,6 +83,8 @@ pub(super) struct Lane {
     under_way: VecDeque<u8>,
     arrived: VecDeque<u8>,
     state: State,
+    writes: u32,
+    reads: u32,
     counts: Counts,
 }
 
@@ -92,12 +99,15 @@ impl Lane {
                 accept: draw("accept"),
                 arrive: draw("arrive"),
                 read: draw("read"),
+                abandon: draw("abandon"),
                 would_block: draw("would-block"),
                 interrupted: draw("interrupted"),
             },
             under_way: VecDeque::new(),
             arrived: VecDeque::new(),
             state: State::Open,
+            writes: 0,
+            reads: 0,
             counts: Counts::default(),
         }
     }
@@ -123,9 +133,9 @@ impl Lane {
 
     pub(super) fn ending(&self) -> Ending {
         match self.state {
-            State::Open | State::Abandoned => Ending::Open,
+            State::Open | State::Abandoned(_) => Ending::Open,
             State::Ended | State::Swallowing => Ending::Ended,
-            State::Reset(_) => Ending::Reset,
+            State::Reset(_) | State::Refused => Ending::Reset,
         }
     }
 
@@ -144,12 +154,13 @@ impl Lane {
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self.state {
             State::Open => {}
-            State::Ended => return Err(io::ErrorKind::BrokenPipe.into()),
+            State::Ended | State::Refused => return Err(io::ErrorKind::BrokenPipe.into()),
             State::Swallowing => return Ok(bytes.len()),
             State::Reset(_) => return Err(io::ErrorKind::ConnectionReset.into()),
-            State::Abandoned => {
-                self.reset(Eats::Unarrived);
-                return Err(io::ErrorKind::ConnectionReset.into());
+            State::Abandoned(left) => {
+                self.state = left.checked_sub(1).map_or(State::Refused, State::Abandoned);
+                self.counts.lost_writes += 1;
+                return Ok(bytes.len());
             }
         }
         self.trouble()?;
@@ -158,7 +169,9 @@ impl Lane {
             self.counts.full += 1;
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        let mut len = self.shape.accept.draw(&mut self.draws.accept, bytes.len().min(free));
+        let accept = self.shape.accept.after(self.writes);
+        self.writes += 1;
+        let mut len = accept.draw(&mut self.draws.accept, bytes.len().min(free));
         if let Some(broken) = self.broken {
             let before = broken.at() - self.counts.written;
             if before == 0 {
@@ -192,13 +205,13 @@ impl Lane {
 
     pub(super) fn end(&mut self) -> io::Result<()> {
         match self.state {
-            State::Open | State::Abandoned => {
+            State::Open | State::Abandoned(_) => {
                 self.damager.end(&mut self.under_way);
                 self.state = State::Ended;
                 Ok(())
             }
             State::Ended | State::Swallowing => Ok(()),
-            State::Reset(_) => Err(io::ErrorKind::NotConnected.into()),
+            State::Reset(_) | State::Refused => Err(io::ErrorKind::NotConnected.into()),
         }
     }
 
@@ -215,7 +228,7 @@ impl Lane {
     /// The reader is gone and has read everything so far.
     pub(super) fn abandon(&mut self) {
         if self.state == State::Open {
-            self.state = State::Abandoned;
+            self.state = State::Abandoned(self.draws.abandon.below(3));
         }
     }
 
@@ -243,7 +256,8 @@ impl Lane {
         }
         self.trouble()?;
         let available = self.arrived.len().min(buf.len());
-        let len = self.shape.read.draw(&mut self.draws.read, available);
+        let len = self.shape.read.after(self.reads).draw(&mut self.draws.read, available);
+        self.reads += 1;
         if len < self.unread() {
             self.counts.short_reads += 1;
         }

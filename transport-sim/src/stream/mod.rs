@@ -59,17 +59,34 @@ impl Direction {
 pub fn pair(seed: u64, there: Direction, back: Direction) -> (SimStream, SimStream) {
     let lanes =
         Rc::new([RefCell::new(Lane::new(seed, "there", there)), RefCell::new(Lane::new(seed, "back", back))]);
-    (SimStream { lanes: lanes.clone(), end: 0 }, SimStream { lanes, end: 1 })
+    let end = |end| SimStream {
+        lanes: Rc::clone(&lanes),
+        end,
+        eats: [Eats::Unarrived, Eats::Unread][Random::new(seed, "close").below(2)],
+        reset: Reset::Untold,
+    };
+    (end(0), end(1))
 }
 
 /// One end of a pair.
 ///
-/// Dropping it is closing a socket: with unread input that is a reset, which eats what the other end has not read;
-/// otherwise it is the proper end of its direction.
+/// Dropping it is closing a socket: with unread input that is a reset, which eats what is under way to the other end, and
+/// on some systems also what has arrived there; otherwise it is the proper end of its direction.
+///
+/// A reset is told once, by whichever call comes first; after it reads find an end, and writes a broken pipe.
 #[derive(Debug)]
 pub struct SimStream {
     lanes: Rc<[RefCell<Lane>; 2]>,
     end: usize,
+    eats: Eats,
+    reset: Reset,
+}
+
+/// Whether this end was told of a reset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reset {
+    Untold,
+    Told,
 }
 
 impl SimStream {
@@ -111,6 +128,12 @@ impl SimStream {
         self.inbound().borrow().ending()
     }
 
+    /// Whether an error is a reset that was told before; it is now.
+    fn has_told(&mut self, error: &io::Error) -> bool {
+        error.kind() == io::ErrorKind::ConnectionReset
+            && std::mem::replace(&mut self.reset, Reset::Told) == Reset::Told
+    }
+
     /// Resets both directions now, as a machine between the two ends can (N13).
     pub fn reset(&mut self, eats: Eats) {
         for lane in self.lanes.iter() {
@@ -121,7 +144,11 @@ impl SimStream {
 
 impl Stream for SimStream {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.inbound().borrow_mut().read(buf)
+        let read = self.inbound().borrow_mut().read(buf);
+        match read {
+            Err(error) if self.has_told(&error) => Ok(0),
+            read => read,
+        }
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -130,7 +157,10 @@ impl Stream for SimStream {
         if let Some(eats) = reset {
             self.inbound().borrow_mut().reset(eats);
         }
-        wrote
+        match wrote {
+            Err(error) if self.has_told(&error) => Err(io::ErrorKind::BrokenPipe.into()),
+            wrote => wrote,
+        }
     }
 
     fn shutdown_write(&mut self) -> io::Result<()> {
@@ -142,7 +172,7 @@ impl Drop for SimStream {
     fn drop(&mut self) {
         let unread = self.inbound().borrow().unread();
         if unread > 0 {
-            self.reset(Eats::Unread);
+            self.reset(self.eats);
         } else {
             // A direction that was reset before has no proper end.
             let _ = self.outbound().borrow_mut().end();

@@ -13,14 +13,28 @@ pub enum Cut {
     UpTo(usize),
     /// Between one and so many, small ones as likely as big ones.
     AnyScale(usize),
+    /// Between one and so many, evenly; and twice as many after every few hundred calls, so that a long stream is not cut
+    /// finely to its end.
+    Coarsening(usize),
 }
 
+/// Calls after which a cut that coarsens does.
+const COARSENS_AFTER: u32 = 512;
+
 impl Cut {
+    /// What it is after so many calls.
+    pub(super) fn after(self, calls: u32) -> Self {
+        match self {
+            Self::Coarsening(max) => Self::UpTo(max.saturating_mul(1 << (calls / COARSENS_AFTER).min(24))),
+            other => other,
+        }
+    }
+
     pub(super) fn draw(self, random: &mut Random, available: usize) -> usize {
         let cut = match self {
             Self::All => available,
             Self::Exactly(len) => len.max(1),
-            Self::UpTo(max) => 1 + random.below(max),
+            Self::UpTo(max) | Self::Coarsening(max) => 1 + random.below(max.max(1)),
             Self::AnyScale(max) => {
                 let scale = 1_usize << random.below(max.max(1).ilog2() as usize + 1);
                 (scale + random.below(scale)).min(max.max(1))

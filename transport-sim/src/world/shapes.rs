@@ -36,7 +36,7 @@ pub(super) fn of(plan: &Plan, receiver: usize, sender: usize, nth: u32) -> Shape
 }
 
 fn shape(network: &Network) -> Shape {
-    let cut = |max: u32| if max == 0 { Cut::All } else { Cut::UpTo(max as usize) };
+    let cut = |max: u32| if max == 0 { Cut::All } else { Cut::Coarsening(max as usize) };
     Shape {
         window: network.window.max(1) as usize,
         accept: cut(network.write_max),
