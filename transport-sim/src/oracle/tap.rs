@@ -107,6 +107,7 @@ impl Tap {
             && in_front + in_back == bytes.len();
         if is_prefix {
             lane.under_way.drain(..bytes.len());
+            crate::stream::give_back(&mut lane.under_way);
             lane.consumed += bytes.len() as u64;
             return Ok(());
         }

@@ -14,6 +14,7 @@ use std::rc::Rc;
 
 pub use fault::{Break, Damage, Eats};
 use lane::Lane;
+pub(crate) use lane::give_back;
 pub use lane::{Counts, Ending};
 pub use random::Random;
 pub use shape::{Arrival, Cut, Shape};
