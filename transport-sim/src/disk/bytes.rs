@@ -39,6 +39,8 @@ impl Machine {
         let bytes = &bytes[..len];
         match (len > 0).then(|| self.misdirection(CallKind::Write, node, offset)).flatten() {
             Some((other, elsewhere)) => {
+                self.spoil(node, offset..offset + len as u64);
+                self.spoil(other, elsewhere..elsewhere + len as u64);
                 self.alter(node, |content, _| content.extend(offset + len as u64))?;
                 self.alter(other, |content, _| content.damage(elsewhere, len as u64, |at, _| bytes[at]))?;
             }
@@ -65,6 +67,7 @@ impl Machine {
 
     pub(super) fn rot(&mut self, node: u64, offset: u64, mask: u8) {
         let rotten = self.alter(node, |content, _| content.damage(offset, 1, |_, byte| byte ^ mask));
+        self.spoil(node, offset..offset + 1);
         self.counts.rotten_bytes += rotten.unwrap_or(0);
     }
 

@@ -11,6 +11,7 @@ use super::counts::DiskCounts;
 use super::faults::Faults;
 use super::names::{Change, Names, Place, ROOT, Tree};
 use super::schedule::{CallKind, DiskFault};
+use super::spoiled::Spoiled;
 use crate::stream::Random;
 
 #[derive(Clone, Debug)]
@@ -84,6 +85,7 @@ pub(super) struct Machine {
     pub(super) faults: Faults,
     pub(super) scheduled: Vec<DiskFault>,
     pub(super) counts: DiskCounts,
+    pub(super) spoiled: Spoiled,
     pub(super) calls: [u64; CallKind::COUNT],
     pub(super) stop_at: Option<u64>,
     pub(super) is_down: bool,
@@ -109,6 +111,7 @@ impl Machine {
             faults,
             scheduled: Vec::new(),
             counts: DiskCounts::default(),
+            spoiled: Spoiled::default(),
             calls: [0; CallKind::COUNT],
             stop_at: None,
             is_down: false,

@@ -20,6 +20,7 @@ mod names;
 mod page;
 mod power;
 mod schedule;
+mod spoiled;
 mod trouble;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -55,6 +55,7 @@ impl Machine {
     pub(super) fn lose_power(&mut self) {
         self.end_processes();
         self.boot += 1;
+        self.spoiled.power_lost();
         self.stale_locks.clear();
         self.counts.power_losses += 1;
         let boot = self.boot;

@@ -146,7 +146,10 @@ impl Machine {
         let drawn = self.chance("disk/lying-sync", CallKind::Sync, self.faults.lying_sync_permille);
         let planned = self.strike(|_, fault| matches!(fault, DiskFault::LyingSync { .. }).then_some(()));
         let lies = drawn.is_some() || planned.is_some();
-        self.counts.lying_syncs += u64::from(lies);
+        if lies {
+            self.counts.lying_syncs += 1;
+            self.spoiled.lied();
+        }
         lies
     }
 

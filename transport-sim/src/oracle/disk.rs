@@ -24,12 +24,14 @@ fn is_staging(path: RelPath<'_>) -> bool {
     path.as_bytes().starts_with(STAGING)
 }
 
-/// Reads a file without a fault; none if it is not there.
+/// Reads `len` bytes of a file without a fault; none if it is not there. What the disk has spoiled behind everybody's back
+/// is given as it should be.
 fn content_of(
     disk: &FaultyDisk,
     path: RelPath<'_>,
     offset: u64,
     len: usize,
+    truth: &[u8],
     standing: Standing,
 ) -> Option<Vec<u8>> {
     let mut buf = vec![0; len];
@@ -38,11 +40,23 @@ fn content_of(
         Standing::Durable => disk.read_durable(path, offset, &mut buf)?,
     };
     buf.truncate(read);
+    disk.excuse(path, offset, &mut buf, truth);
     Some(buf)
+}
+
+/// Whether a disk has told so much untruth that nothing can be held against whoever relied on it.
+fn is_no_witness(disk: &FaultyDisk, standing: Standing) -> bool {
+    match standing {
+        Standing::Seen => disk.has_lost_synced(),
+        Standing::Durable => disk.has_lied(),
+    }
 }
 
 /// Every name outside of a staging is one of the share, and its file is whole (S1, S3, S4).
 pub(crate) fn destination(disk: &FaultyDisk, content: &Content, standing: Standing) -> Checked {
+    if is_no_witness(disk, standing) {
+        return Ok(());
+    }
     let paths = match standing {
         Standing::Seen => disk.paths(),
         Standing::Durable => disk.durable_paths(),
@@ -60,7 +74,7 @@ pub(crate) fn destination(disk: &FaultyDisk, content: &Content, standing: Standi
             (FileKind::File, Some((index, Entry { kind: EntryKind::File(_), .. }))) => {
                 let truth = content.truth(index).unwrap_or_default();
                 // One byte more, to see a file that is too long.
-                let found = content_of(disk, path, 0, truth.len() + 1, standing).unwrap_or_default();
+                let found = content_of(disk, path, 0, truth.len() + 1, truth, standing).unwrap_or_default();
                 let number = content.number(index).unwrap_or(u16::MAX);
                 if let Some(place) = first_difference(number, 0, &found, truth) {
                     let text = format!("{} stands under its final name", path.as_bytes().escape_ascii());
@@ -91,11 +105,14 @@ pub(crate) fn complete(
     outcome: &Outcome,
     standing: Standing,
 ) -> Checked {
+    if is_no_witness(disk, standing) {
+        return Ok(());
+    }
     for (index, entry) in content.manifest.entries() {
         let EntryKind::File(file) = entry.kind else { continue };
-        let found = content_of(disk, entry.path, 0, file.size as usize + 1, standing);
         let number = content.number(index).unwrap_or(u16::MAX);
         let truth = content.truth(index).unwrap_or_default();
+        let found = content_of(disk, entry.path, 0, file.size as usize + 1, truth, standing);
         let is_missing = found.is_none();
         let origin = crate::content::Origin::Unknown;
         let missing = super::Place { file: number, range: 0..file.size, origin };
@@ -128,10 +145,13 @@ pub(crate) fn staged_claim(
     claim: &Claim,
     standing: Standing,
 ) -> Checked {
+    if is_no_witness(disk, standing) {
+        return Ok(());
+    }
     let Some((index, offset, truth)) = content.chunk(claim.chunk) else { return Ok(()) };
     let Some(entry) = content.manifest.entry(index) else { return Ok(()) };
     let staged = staged(content, entry.path);
-    let read = |path| content_of(disk, path, offset, truth.len(), standing);
+    let read = |path| content_of(disk, path, offset, truth.len(), truth, standing);
     let found = staged.as_ref().and_then(|path| read(path.as_path())).or_else(|| read(entry.path));
     let number = content.number(index).unwrap_or(u16::MAX);
     let Some(place) = first_difference(number, offset, &found.unwrap_or_default(), truth) else {

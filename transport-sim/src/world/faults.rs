@@ -194,7 +194,7 @@ impl World<'_> {
 
     /// S2 and S4 on what a loss of power has left.
     fn look_after_power_loss(&mut self, host: usize) {
-        if self.hosts[host].part != Part::Receiver || self.disk_lies(host) {
+        if self.hosts[host].part != Part::Receiver {
             return;
         }
         let content = std::rc::Rc::clone(&self.content);

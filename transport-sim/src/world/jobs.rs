@@ -7,6 +7,7 @@ use truecopy_protocol::job::{Claim, Done, Durability, Job, JobResult, StorageErr
 use truecopy_transport::store::Ran;
 
 use super::agenda::{Happening, Life};
+use super::host::Part;
 use super::weather::{MS, below};
 use super::{World, panics, trace};
 use crate::oracle::{Finding, Oracle, Standing, complete, destination, staged_claim};
@@ -161,10 +162,8 @@ impl World<'_> {
             }
             (About::Checkpoint(claims, durability), JobResult::Checkpoint(Ok(()))) => {
                 blocks.checkpointed(claims, *durability);
-                if !lies {
-                    self.check_claims(host, claims, Standing::Seen);
-                }
-                if *durability == Durability::Synced && !lies {
+                self.check_claims(host, claims, Standing::Seen);
+                if *durability == Durability::Synced {
                     self.coverage.branch("synced checkpoint");
                     self.check_synced(host);
                 }
@@ -177,10 +176,8 @@ impl World<'_> {
             (About::Commit, JobResult::Commit(Ok(outcome))) => {
                 self.coverage.branch("committed");
                 let disk = self.hosts[host].disk.clone();
-                if !lies {
-                    let checked = complete(&disk, content, outcome, Standing::Seen);
-                    self.check(host, checked);
-                    let checked = complete(&disk, content, outcome, Standing::Durable);
+                for standing in [Standing::Seen, Standing::Durable] {
+                    let checked = complete(&disk, content, outcome, standing);
                     self.check(host, checked);
                 }
             }
@@ -196,7 +193,7 @@ impl World<'_> {
     /// S3 and S4, whenever a name has changed.
     pub(super) fn look_at_names(&mut self, host: usize) {
         let version = self.hosts[host].disk.names_version();
-        if self.hosts[host].names_seen != version && !self.disk_lies(host) {
+        if self.hosts[host].names_seen != version && self.hosts[host].part == Part::Receiver {
             self.hosts[host].names_seen = version;
             let content = Rc::clone(&self.content);
             let disk = self.hosts[host].disk.clone();

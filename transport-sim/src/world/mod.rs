@@ -12,6 +12,7 @@ mod net;
 mod panics;
 mod person;
 mod process;
+mod reread;
 mod shapes;
 mod trace;
 mod verdict;
@@ -201,6 +202,7 @@ impl<'a> World<'a> {
         }
         if self.violation.is_none() {
             self.look_back();
+            self.reread();
         }
     }
 

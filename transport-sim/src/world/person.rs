@@ -318,7 +318,7 @@ fn is_here(plan: &Placing, content: &Content) -> bool {
 }
 
 /// The state of every entry of a source; nothing for one that is not there.
-fn identities(disk: &FaultyDisk, content: &Content) -> Vec<FileIdentity> {
+pub(super) fn identities(disk: &FaultyDisk, content: &Content) -> Vec<FileIdentity> {
     let nothing = FileIdentity { device: 0, inode: 0, size: 0, mtime: 0, ctime: 0 };
     content
         .manifest
@@ -327,7 +327,11 @@ fn identities(disk: &FaultyDisk, content: &Content) -> Vec<FileIdentity> {
         .collect()
 }
 
-fn source(disk: &FaultyDisk, content: &Content, identities: &[FileIdentity]) -> Option<Source<FaultyDisk>> {
+pub(super) fn source(
+    disk: &FaultyDisk,
+    content: &Content,
+    identities: &[FileIdentity],
+) -> Option<Source<FaultyDisk>> {
     let mut tops: Vec<&[u8]> = content
         .manifest
         .entries()

@@ -12,7 +12,7 @@ use super::{Phase, World};
 use crate::coverage::Coverage;
 use crate::disk::DiskFault;
 use crate::oracle::{Blocks, Finding, Oracle, Violation};
-use crate::plan::{Allowed, ChannelKind, Fault};
+use crate::plan::{Allowed, ChannelKind, End, Fault};
 
 /// Dials of one host within ten seconds at most, for each of its sources (L4).
 const DIALS_MAX: usize = 40;
@@ -85,6 +85,16 @@ impl World<'_> {
 
     fn has(&self, wanted: impl Fn(&Fault) -> bool) -> bool {
         self.plan.faults.iter().any(wanted)
+    }
+
+    /// Whether the power of this host's machine is cut.
+    fn loses_power(&self, host: usize) -> bool {
+        self.has(|fault| match *fault {
+            Fault::Crash { host: of, end, .. } | Fault::CrashAtCall { host: of, end, .. } => {
+                usize::from(of) == host && end == End::Power
+            }
+            _ => false,
+        })
     }
 
     /// Whether another program writes to this host's files.
@@ -216,7 +226,11 @@ impl World<'_> {
             return true;
         }
         let allowed = |why: Failure| {
-            self.nobody_is_honest() || self.plan.heal.allowed.iter().any(|allowed| allowed.covers(why))
+            // What the disk has spoiled under a final name is found by the next run, as a conflict.
+            let is_disks = matches!(why, Failure::Storage(_)) && self.hosts[host].disk.is_spoiled();
+            is_disks
+                || self.nobody_is_honest()
+                || self.plan.heal.allowed.iter().any(|allowed| allowed.covers(why))
         };
         self.phase == Phase::Healed && person.settled.is_some_and(allowed)
     }
@@ -240,7 +254,9 @@ impl World<'_> {
             }
             let (before, last) = state.person.received;
             let explained = state.person.interruptions + damages;
-            let most = size + explained * size.min(window + (1 << 20));
+            // What was verified and not synced yet goes with the power, however much it is.
+            let lost_max = if self.loses_power(host) { size } else { size.min(window + (1 << 20)) };
+            let most = size + explained * lost_max;
             if before + last > most {
                 let text = format!("{} bytes came; {most} are explained", before + last);
                 return self
