@@ -2,7 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use truecopy_protocol::ConnId;
@@ -22,6 +22,8 @@ pub(crate) struct Chop {
     random: Random,
     /// Bytes of one call at most.
     call_max: usize,
+    /// Who is to be woken when it can move bytes again.
+    waker: Waker,
     trace: Trace,
 }
 
@@ -33,37 +35,29 @@ impl Chop {
         call_max: usize,
         trace: Trace,
     ) -> Self {
-        Self { stream, conn, random, call_max, trace }
+        Self { stream, conn, random, call_max, waker: Waker::noop().clone(), trace }
     }
 
-    /// The socket for the length of one poll.
-    pub(crate) fn polled<'a, 'b>(&'a mut self, context: &'a mut Context<'b>) -> Polled<'a, 'b> {
-        Polled { chop: self, context }
+    /// Who polls it from now on.
+    pub(crate) fn polled_by(&mut self, context: &Context<'_>) {
+        self.waker.clone_from(context.waker());
     }
 
     fn note(&self, what: &str, len: usize) {
         self.trace.note((what, self.conn.0, len));
     }
-}
 
-/// A [`Chop`] and who is to be woken when it can move bytes again.
-pub(crate) struct Polled<'a, 'b> {
-    chop: &'a mut Chop,
-    context: &'a mut Context<'b>,
-}
-
-impl Polled<'_, '_> {
     /// How much of a call is done.
     fn cut(&mut self, len: usize) -> io::Result<usize> {
-        let random = &mut self.chop.random;
+        let random = &mut self.random;
         if random.happens(TROUBLE_PERMILLE) {
             return Err(io::ErrorKind::Interrupted.into());
         }
         if random.happens(TROUBLE_PERMILLE) {
-            self.context.waker().wake_by_ref();
+            self.waker.wake_by_ref();
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        Ok(len.min(1 + random.below(self.chop.call_max)))
+        Ok(len.min(1 + random.below(self.call_max)))
     }
 }
 
@@ -74,25 +68,27 @@ fn now<T>(poll: Poll<io::Result<T>>) -> io::Result<T> {
     }
 }
 
-impl Stream for Polled<'_, '_> {
+impl Stream for Chop {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let len = self.cut(buf.len())?;
         let mut space = ReadBuf::new(&mut buf[..len]);
-        now(Pin::new(&mut self.chop.stream).poll_read(self.context, &mut space))?;
+        let mut context = Context::from_waker(&self.waker);
+        now(Pin::new(&mut self.stream).poll_read(&mut context, &mut space))?;
         let len = space.filled().len();
-        self.chop.note("read", len);
+        self.note("read", len);
         Ok(len)
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let len = self.cut(bytes.len())?;
-        let len = now(Pin::new(&mut self.chop.stream).poll_write(self.context, &bytes[..len]))?;
-        self.chop.note("write", len);
+        let mut context = Context::from_waker(&self.waker);
+        let len = now(Pin::new(&mut self.stream).poll_write(&mut context, &bytes[..len]))?;
+        self.note("write", len);
         Ok(len)
     }
 
     fn shutdown_write(&mut self) -> io::Result<()> {
-        self.chop.note("end", 0);
-        now(Pin::new(&mut self.chop.stream).poll_shutdown(self.context))
+        self.note("end", 0);
+        now(Pin::new(&mut self.stream).poll_shutdown(&mut Context::from_waker(&self.waker)))
     }
 }

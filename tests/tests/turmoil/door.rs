@@ -11,7 +11,8 @@ use truecopy_protocol::output::{Event, Output};
 use truecopy_protocol::{Candidate, Config, ConnId, Node, NodeId, Now, UnixTime};
 use truecopy_sim::stream::Random;
 use truecopy_transport::keys::{KeyPair, verify};
-use truecopy_transport::pump::{Flow, Source};
+use truecopy_transport::link;
+use truecopy_transport::pump::Flow;
 use truecopy_transport::store::{Ran, Registry};
 
 /// What a job takes at most.
@@ -107,11 +108,6 @@ impl Door {
         self.feed(Input::Disconnected { conn, why });
     }
 
-    /// Whether this connection may deliver.
-    pub(crate) fn flow(&self, conn: ConnId) -> Flow {
-        if self.paused.contains(&conn) { Flow::Pause } else { Flow::Continue }
-    }
-
     /// Finishes the jobs whose time is over, and lets the node look at its timers if one is due.
     pub(crate) fn look_at_clock(&mut self) {
         while self.jobs.keys().next().is_some_and(|(at, _)| *at <= self.now())
@@ -146,18 +142,24 @@ impl Door {
     }
 }
 
-/// What the node has for one connection, as the pump takes it.
-pub(crate) struct Sendable<'a> {
-    pub(crate) door: &'a mut Door,
-    pub(crate) conn: ConnId,
-}
-
-impl Source for Sendable<'_> {
-    fn visit(&self, max: usize, take: &mut dyn FnMut(&[u8])) {
-        self.door.node.sendable(self.conn, max).into_iter().for_each(take);
+impl link::Door for Door {
+    fn now(&self) -> Now {
+        self.now()
     }
 
-    fn sent(&mut self, len: usize) {
-        self.door.feed(Input::Sent { conn: self.conn, len });
+    fn feed(&mut self, input: Input<'_>) {
+        self.feed(input);
+    }
+
+    fn flow(&self, conn: ConnId) -> Flow {
+        if self.paused.contains(&conn) { Flow::Pause } else { Flow::Continue }
+    }
+
+    fn visit(&self, conn: ConnId, max: usize, take: &mut dyn FnMut(&[u8])) {
+        self.node.sendable(conn, max).into_iter().for_each(take);
+    }
+
+    fn disconnected(&mut self, conn: ConnId, why: LinkLoss) {
+        self.disconnected(conn, why);
     }
 }

@@ -10,14 +10,14 @@ use std::time::Duration;
 
 use tokio::time::Sleep;
 use truecopy_protocol::content::identity::Role;
-use truecopy_protocol::input::LinkLoss;
+use truecopy_protocol::input::{LinkLoss, Path};
 use truecopy_protocol::{Candidate, ConnId, NodeId};
 use truecopy_sim::stream::Random;
+use truecopy_transport::link::{After, Link};
 use turmoil::net::{TcpListener, TcpStream};
 
 use crate::chop::Chop;
 use crate::door::{Door, Wish};
-use crate::link::{After, Link};
 use crate::program::Program;
 use crate::secure::Secure;
 use crate::trace::Trace;
@@ -25,6 +25,9 @@ use crate::world::Directory;
 
 /// Where every host listens.
 pub(crate) const PORT: u16 = 4000;
+
+/// Patience with a handshake.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A turn of the clock when nothing is due.
 const IDLE: Duration = Duration::from_secs(60);
@@ -54,7 +57,7 @@ pub(crate) struct Host<S: Secure, P> {
     accepting: Boxed<(TcpListener, io::Result<(TcpStream, SocketAddr)>)>,
     accepted: u64,
     dials: BTreeMap<ConnId, Dial>,
-    links: BTreeMap<ConnId, Link<S::Channel>>,
+    links: BTreeMap<ConnId, Link<Chop, S::Channel>>,
     sleep: Pin<Box<Sleep>>,
 }
 
@@ -97,7 +100,7 @@ impl<S: Secure, P: Program> Host<S, P> {
                 break;
             }
         }
-        let deadlines = self.links.values().filter_map(|link| link.deadline);
+        let deadlines = self.links.values().filter_map(Link::deadline);
         let wake = deadlines.chain(self.door.wake()).min();
         let wake = wake.unwrap_or_else(|| self.door.now() + IDLE);
         self.sleep.as_mut().reset(self.door.instant(wake));
@@ -130,7 +133,8 @@ impl<S: Secure, P: Program> Host<S, P> {
         let random =
             Random::new(*seed, &format!("{name}/{}/{}", conn.0, turmoil::sim_elapsed().unwrap().as_millis()));
         let chop = Chop::new(stream, conn, random, *call_max, trace.clone());
-        self.links.insert(conn, Link::new(conn, role, remote, chop, channel, self.door.now()));
+        let deadline = self.door.now() + PATIENCE;
+        self.links.insert(conn, Link::new(conn, role, Path::Tcp(remote), chop, channel, deadline));
     }
 
     fn dial(&mut self, context: &mut Context<'_>) {
@@ -158,13 +162,20 @@ impl<S: Secure, P: Program> Host<S, P> {
     fn turns(&mut self, context: &mut Context<'_>) -> After {
         let mut all = After::Rest;
         let door = &mut self.door;
-        self.links.retain(|_, link| match link.turn(context, door) {
-            After::Over => false,
-            After::Rest => true,
-            After::Again => {
-                all = After::Again;
-                true
+        self.links.retain(|_, link| {
+            if link.deadline().is_some_and(|at| at <= door.now()) {
+                link.expire(door);
+                return false;
             }
+            link.stream_mut().polled_by(context);
+            // Whoever is woken here is not told for what.
+            link.readable();
+            link.writable();
+            let after = link.turn(door);
+            if after == After::Again {
+                all = After::Again;
+            }
+            after != After::Over
         });
         all
     }

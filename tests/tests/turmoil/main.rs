@@ -14,7 +14,6 @@ mod chop;
 mod content;
 mod door;
 mod host;
-mod link;
 mod moved;
 mod program;
 mod same;
