@@ -40,6 +40,12 @@ pub fn picture(plan: &Plan, run: &Run) -> String {
     picture.canvas.finish()
 }
 
+/// The next larger of 1, 2 and 5 times a power of ten.
+fn step(least: u64) -> u64 {
+    let power = 10_u64.pow(least.max(1).ilog10());
+    [1, 2, 5, 10].map(|times| times * power).into_iter().find(|step| *step >= least).unwrap_or(power)
+}
+
 struct Picture<'a> {
     canvas: Canvas,
     plan: &'a Plan,
@@ -57,8 +63,9 @@ impl Picture<'_> {
     }
 
     fn head(&mut self) {
-        let about = if self.plan.about.is_empty() { "A simulated run" } else { self.plan.about.as_str() };
-        self.canvas.text((40.0, 52.0), "title", about);
+        self.canvas.text((40.0, 38.0), "title", "A simulated run");
+        let about: String = self.plan.about.chars().take(150).collect();
+        self.canvas.text((40.0, 60.0), "strong", about);
         let stats = &self.run.stats;
         let scenario = &self.plan.scenario;
         let text = format!(
@@ -95,11 +102,12 @@ impl Picture<'_> {
 
     fn axis(&mut self, bottom: f64) {
         let (first, last) = self.span;
-        for tick in 0..=10 {
-            let at = first + (last - first) * tick / 10;
+        let step = step((last - first) / 10);
+        for at in (first.div_ceil(step)..=last / step).map(|tick| tick * step) {
             let x = self.x(at);
             self.canvas.line((x, TOP - 6.0), (x, bottom), "grid");
-            self.canvas.text((x, bottom + 16.0), "small middle", format!("{:.3} s", at as f64 / 1e9));
+            // As many places as the step has.
+            self.canvas.text((x, bottom + 16.0), "small middle", format!("{} s", at as f64 / 1e9));
         }
     }
 
