@@ -389,10 +389,11 @@ fn scramble(draw: &mut Draw<'_>, (receiver, sender, nth): (u16, u16, u32), way: 
 
 /// A sender does not let anybody in, or only slowly.
 fn refusal(draw: &mut Draw<'_>, host: u16) -> Fault {
-    let (from_ms, to_ms) = if draw.below(2) == 0 { (0, draw.scale(10_000)) } else { draw.window(10_000) };
-    match draw.below(3) {
-        0 => Fault::Refuse { host, from_ms, to_ms },
-        1 => Fault::Ignore { host, from_ms, to_ms },
+    // Mostly there is but one dial that could meet it: the first.
+    let (from_ms, to_ms) = if draw.below(4) > 0 { (0, draw.scale(10_000)) } else { draw.window(10_000) };
+    match draw.below(4) {
+        0 | 1 => Fault::Refuse { host, from_ms, to_ms },
+        2 => Fault::Ignore { host, from_ms, to_ms },
         _ => Fault::SlowAccept { host, from_ms, to_ms, add_ms: draw.scale(20_000) },
     }
 }

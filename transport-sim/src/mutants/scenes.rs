@@ -67,6 +67,11 @@ pub(super) fn lying_have(seed: u64) -> Plan {
     liar(seed, Script::LyingHave)
 }
 
+/// One of two sources takes requests and sends nothing (N17).
+pub(super) fn silent(seed: u64) -> Plan {
+    liar(seed, Script::Silent)
+}
+
 /// One of two sources sends what is no protocol (N25).
 pub(super) fn noise(seed: u64) -> Plan {
     liar(seed, Script::Noise)
