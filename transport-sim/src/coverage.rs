@@ -100,6 +100,7 @@ const FAULTS: &[&str] = &[
     "sleep",
     "clock-jump",
     "pause",
+    "think",
     "stop",
 ];
 

@@ -271,12 +271,13 @@ impl Kind {
                 Fault::SlowDisk { host, from_ms, to_ms, add_ms: draw.scale(2_000) }
             }
             Self::People => {
-                if draw.below(2) == 0 {
-                    Fault::Stop { host, at_ms, down_ms }
-                } else {
-                    let receiver = draw.receiver();
-                    // Long enough that only signs of life keep the connection.
-                    Fault::Pause { receiver, from_ms: at_ms, to_ms: at_ms + draw.scale(120_000) }
+                let receiver = draw.receiver();
+                // Long enough that only signs of life keep the connection.
+                let long_ms = draw.scale(120_000);
+                match draw.below(4) {
+                    0 | 1 => Fault::Stop { host, at_ms, down_ms },
+                    2 => Fault::Pause { receiver, from_ms: at_ms, to_ms: at_ms + long_ms },
+                    _ => Fault::Think { receiver, for_ms: long_ms },
                 }
             }
             Self::Hostile => {

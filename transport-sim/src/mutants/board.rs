@@ -10,7 +10,7 @@ use crate::campaign::{Cast, Kind, Mix};
 use crate::plan::ChannelKind;
 
 /// Seeds of each kind and cast.
-const SEEDS: u64 = 25;
+const SEEDS: u64 = 100;
 
 pub(super) fn all(only: &[u8], jobs: usize, say: &mut dyn FnMut(&str)) -> bool {
     let mut passed = true;

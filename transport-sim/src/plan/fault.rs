@@ -106,6 +106,8 @@ pub enum Fault {
     ClockRate { host: u16, ppm: i32 },
     /// The civil time jumps (P3).
     ClockJump { host: u16, at_ms: u64, seconds: i64 },
+    /// The user looks at the offer for so long before accepting it.
+    Think { receiver: u16, for_ms: u64 },
     /// The user pauses a fetch, and goes on.
     Pause { receiver: u16, from_ms: u64, to_ms: u64 },
     /// The user stops the program in good order, and starts it again.
@@ -166,7 +168,7 @@ impl Fault {
             | Self::ClockJump { host, .. }
             | Self::Stop { host, .. }
             | Self::NewerPeer { host } => (Some(host), None),
-            Self::Pause { receiver, .. } => (Some(receiver), None),
+            Self::Think { receiver, .. } | Self::Pause { receiver, .. } => (Some(receiver), None),
             Self::Swizzle { .. } => (None, None),
         };
         [first, second].into_iter().flatten().map(usize::from)
@@ -220,6 +222,7 @@ impl Fault {
             | Self::Disk { .. }
             | Self::ClockRate { .. }
             | Self::ClockJump { .. }
+            | Self::Think { .. }
             | Self::Pause { .. }
             | Self::NewerPeer { .. } => false,
         }
@@ -230,6 +233,7 @@ impl Fault {
         matches!(
             self,
             Self::Stop { .. }
+                | Self::Think { .. }
                 | Self::Pause { .. }
                 | Self::ClockRate { .. }
                 | Self::ClockJump { .. }
@@ -268,6 +272,7 @@ impl Fault {
             | Self::Pause { to_ms, .. } => to_ms,
             Self::Swizzle { from_ms, step_ms, hold_ms } => from_ms + 20 * step_ms + hold_ms,
             Self::ResetAt { at_ms, .. } | Self::ClockJump { at_ms, .. } => at_ms,
+            Self::Think { for_ms, .. } => for_ms,
             Self::Move { at_ms, lost_ms, .. } => at_ms + lost_ms,
             Self::Crash { at_ms, down_ms, .. } | Self::Stop { at_ms, down_ms, .. } => at_ms + down_ms,
             Self::LostEdge { .. }
@@ -316,6 +321,7 @@ impl Fault {
             Self::Sleep { .. } => "sleep",
             Self::ClockRate { .. } => "clock-rate",
             Self::ClockJump { .. } => "clock-jump",
+            Self::Think { .. } => "think",
             Self::Pause { .. } => "pause",
             Self::Stop { .. } => "stop",
             Self::NewerPeer { .. } => "newer-peer",

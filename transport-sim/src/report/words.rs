@@ -34,6 +34,7 @@ pub fn window(fault: &Fault) -> Option<(u64, u64)> {
         Fault::Crash { at_ms, down_ms, .. } | Fault::Stop { at_ms, down_ms, .. } => (at_ms, at_ms + down_ms),
         Fault::Move { at_ms, lost_ms, .. } => (at_ms, at_ms + lost_ms),
         Fault::ResetAt { at_ms, .. } | Fault::ClockJump { at_ms, .. } => (at_ms, at_ms),
+        Fault::Think { for_ms, .. } => (0, for_ms),
         Fault::Swizzle { from_ms, .. } => (from_ms, fault.ends_ms()),
         _ => return None,
     })
@@ -136,6 +137,7 @@ fn on_a_host(fault: &Fault) -> String {
         Fault::ClockJump { host, seconds, .. } => {
             format!("the civil time of host {host} jumps by {seconds} s")
         }
+        Fault::Think { receiver, .. } => format!("the user of host {receiver} looks at the offer for long"),
         Fault::Pause { receiver, .. } => format!("the user of host {receiver} pauses"),
         Fault::Stop { host, down_ms, .. } => {
             format!("the user of host {host} stops the program, and starts it again {down_ms} ms later")

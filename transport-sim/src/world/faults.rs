@@ -82,6 +82,7 @@ impl World<'_> {
             | Fault::Ghost { .. }
             | Fault::Hostile { .. }
             | Fault::ClockRate { .. }
+            | Fault::Think { .. }
             | Fault::NewerPeer { .. } => {}
         }
     }

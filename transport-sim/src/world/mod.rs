@@ -222,6 +222,7 @@ impl<'a> World<'a> {
             Happening::Accept(conn) => self.accept(conn),
             Happening::Work(life, job) => self.work(life, job),
             Happening::Answer(life, job) => self.answer(life, job),
+            Happening::Decide(life) => self.decide(life),
             Happening::Clock(life) => self.tell_time(life),
             Happening::Fault(number) => self.fault_begins(number),
             Happening::FaultEnds(number) => self.fault_ends(number),
@@ -236,6 +237,7 @@ impl<'a> World<'a> {
             Happening::Wake((host, _))
             | Happening::Work((host, _), _)
             | Happening::Answer((host, _), _)
+            | Happening::Decide((host, _))
             | Happening::Clock((host, _))
             | Happening::DialFails { from: (host, _), .. } => self.hosts[*host].deferred(self.now),
             Happening::Turn((conn, side)) | Happening::Deadline((conn, side)) => {

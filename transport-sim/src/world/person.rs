@@ -188,7 +188,13 @@ impl World<'_> {
         match event {
             Event::Offer { manifest, .. } => {
                 debug_assert_eq!(*manifest, *self.content.manifest, "the ContentId names the manifest");
-                self.offered(life);
+                match self.thinks_for(host) {
+                    0 => self.offered(life),
+                    nanos => {
+                        self.coverage.fault("think");
+                        self.agenda.add(self.now + nanos, Happening::Decide(life));
+                    }
+                }
             }
             Event::Progress { progress, .. } => {
                 self.hosts[host].person.received.1 = progress.received;
@@ -207,6 +213,22 @@ impl World<'_> {
             Event::Failed { why, .. } => self.failed(host, why),
             Event::Ended { .. } => self.ended(life),
             _ => {}
+        }
+    }
+
+    /// How long this person looks at offers, in nanoseconds.
+    fn thinks_for(&self, host: usize) -> u64 {
+        let long = self.plan.faults.iter().filter_map(|fault| match *fault {
+            Fault::Think { receiver, for_ms } if usize::from(receiver) == host => Some(for_ms),
+            _ => None,
+        });
+        if self.phase == Phase::Healed { 0 } else { long.max().unwrap_or(0) * MS }
+    }
+
+    /// The person accepts what was offered, if the program still runs.
+    pub(super) fn decide(&mut self, life: Life) {
+        if self.process(life).is_some() {
+            self.offered(life);
         }
     }
 
