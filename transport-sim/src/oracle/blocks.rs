@@ -141,6 +141,17 @@ impl Blocks {
         self.fall(State::Synced);
     }
 
+    /// A new process looks at what is there on a disk that is no witness: what it does not find is gone.
+    pub(crate) fn opened_doubtfully(&mut self, opened: &Opened, content: &Content) {
+        for (chunk, state) in (0..).map(ChunkIndex).zip(&mut self.states) {
+            let is_settled =
+                content.manifest.locate(chunk).is_some_and(|(entry, _)| opened.settled.contains(&entry));
+            if !is_settled && opened.claims.iter().all(|claim| claim.chunk != chunk) {
+                *state = State::Absent;
+            }
+        }
+    }
+
     /// A new process looks at what is there: nothing that was kept may be missing (M1).
     pub(crate) fn opened(&mut self, opened: &Opened, content: &Content) -> Checked {
         let is_settled = |entry: &EntryIndex| opened.settled.binary_search(entry).is_ok();

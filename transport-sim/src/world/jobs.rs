@@ -149,7 +149,9 @@ impl World<'_> {
         let Some(blocks) = &mut self.hosts[host].blocks else { return };
         match (about, done.result()) {
             (About::Open, JobResult::Open(Ok(opened))) => {
-                if !lies {
+                if lies {
+                    blocks.opened_doubtfully(opened, content);
+                } else {
                     let checked = blocks.opened(opened, content);
                     self.check(host, checked);
                 }
