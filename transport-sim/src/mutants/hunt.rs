@@ -116,10 +116,10 @@ fn one(row: &Row, campaigns: usize, jobs: usize, say: &mut dyn FnMut(&str)) -> b
 /// A harmless change, under all faults and casts: nothing may be said of it that is not said without it.
 fn leave(bug: Bug, seeds: u64, jobs: usize, say: &mut dyn FnMut(&str)) -> bool {
     const PROBES: [Probe; 4] = [
+        Probe::Run(Cast::Varied, ChannelKind::Clear, Mix::Swarm),
+        Probe::Run(Cast::Five, ChannelKind::Clear, Mix::Swarm),
         Probe::Run(Cast::Varied, ChannelKind::Clear, Mix::Light),
-        Probe::Run(Cast::Five, ChannelKind::Clear, Mix::Light),
-        Probe::Run(Cast::Varied, ChannelKind::Clear, Mix::Calm),
-        Probe::Run(Cast::Pair, ChannelKind::Tls, Mix::Light),
+        Probe::Run(Cast::Pair, ChannelKind::Tls, Mix::Swarm),
     ];
     let probe = |number: usize| PROBES[number % PROBES.len()];
     let seed = |number: usize| u64::from(bug.number()) << 40 | number as u64;
