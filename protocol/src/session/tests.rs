@@ -126,8 +126,28 @@ fn silence_is_asked_about_and_then_given_up() {
     let at = |seconds| Now::ZERO + Duration::from_secs(seconds);
     assert_eq!(initiator.look(at(4), &config), Liveness::Fine(at(10)));
     assert_eq!(initiator.look(at(10), &config), Liveness::Ping(at(35)));
+    assert_eq!(initiator.look(at(15), &config), Liveness::Pong(at(25)), "we have been quiet as well");
     assert_eq!(initiator.look(at(20), &config), Liveness::Fine(at(35)));
     assert_eq!(initiator.look(at(35), &config), Liveness::Dead);
+}
+
+#[test]
+fn who_hears_much_and_says_nothing_gives_a_sign_of_life() {
+    let (mut initiator, _) = pair();
+    let config = Config::default();
+    let len = initiator.outbox.sendable(usize::MAX).concat().len();
+    initiator.sent(Now::ZERO, len);
+    let at = |seconds| Now::ZERO + Duration::from_secs(seconds);
+    for second in 1..10 {
+        initiator.unpaused(at(second));
+        assert!(matches!(initiator.look(at(second), &config), Liveness::Fine(_)));
+    }
+    assert_eq!(initiator.look(at(10), &config), Liveness::Pong(at(20)));
+    initiator.sent(at(14), 0);
+    initiator.unpaused(at(21));
+    assert!(matches!(initiator.look(at(21), &config), Liveness::Fine(_)), "it has just been sent something");
+    initiator.send(&Message::Paused);
+    assert!(matches!(initiator.look(at(30), &config), Liveness::Fine(_)), "what waits already is sign enough");
 }
 
 #[test]
