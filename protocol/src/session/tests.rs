@@ -147,7 +147,10 @@ fn who_hears_much_and_says_nothing_gives_a_sign_of_life() {
     initiator.unpaused(at(21));
     assert!(matches!(initiator.look(at(21), &config), Liveness::Fine(_)), "it has just been sent something");
     initiator.send(&Message::Paused);
-    assert!(matches!(initiator.look(at(30), &config), Liveness::Fine(_)), "what waits already is sign enough");
+    assert!(
+        matches!(initiator.look(at(30), &config), Liveness::Fine(_)),
+        "what waits already is sign enough"
+    );
 }
 
 #[test]

@@ -15,8 +15,9 @@ impl Machine {
         let len = self.shortened(CallKind::Read, available as usize);
         let buf = &mut buf[..len];
         match (!buf.is_empty()).then(|| self.misdirection(CallKind::Read, node, offset)).flatten() {
-            Some((node, offset)) => {
-                let read = self.file(node)?.read(buf, offset);
+            Some((other, offset)) => {
+                self.misread(node);
+                let read = self.file(other)?.read(buf, offset);
                 buf[read..].fill(0);
                 Ok(len)
             }

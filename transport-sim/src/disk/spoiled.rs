@@ -43,14 +43,19 @@ impl Spoiled {
 impl Machine {
     /// Bytes of a file are no longer what was written there.
     pub(super) fn spoil(&mut self, node: u64, range: Range<u64>) {
-        // What a damaged journal said of failed syncs is lost, and with it what is durable.
+        self.misread(node);
+        self.spoiled.ranges.push((node, range));
+    }
+
+    /// A file is read, now or later, as it is not. What a journal said of failed syncs is lost then, and with it what is
+    /// durable.
+    pub(super) fn misread(&mut self, node: u64) {
         let is_journal = |path: &RelPathBuf| {
             path.as_path().file_name() == b"journal" && self.find(path.as_path()).ok() == Some(node)
         };
         if self.paths(&self.names.seen).iter().any(|(path, _)| is_journal(path)) {
             self.spoiled.lied();
         }
-        self.spoiled.ranges.push((node, range));
     }
 }
 
