@@ -124,6 +124,8 @@ impl Node {
         if let Some(transfer) = self.running(share) {
             let progress = transfer.progress;
             self.event(Event::Progress { share, progress });
+            // Who has nothing left to do may do what others are slow at.
+            self.fill(share);
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::content::selection::Selection;
 use crate::input::{Fetch, LinkLoss, PeerHint};
 use crate::output::{Event, Failure, Fault, Goodbye, Output, PeerGone, Refusal, Waiting};
 use crate::session::ShareKey;
-use crate::swarm::download::{Download, Told};
+use crate::swarm::download::{Download, Told, Use};
 use crate::swarm::offer::ManifestFetch;
 use crate::swarm::targets::{Next, Targets};
 use crate::swarm::transfer::Transfer;
@@ -300,7 +300,7 @@ impl Node {
     fn source_broken_there(&mut self, share: ShareId, id: ConnId, why: RejectWhy, entry: Option<EntryIndex>) {
         let (failure, reason) = match why {
             RejectWhy::Changed => (Failure::SourceChanged(entry), Reason::SourceChanged),
-            RejectWhy::Unreadable | RejectWhy::Absent => {
+            RejectWhy::Unreadable | RejectWhy::Absent | RejectWhy::Cancelled => {
                 (Failure::SourceUnreadable(entry), Reason::SourceUnreadable)
             }
         };
@@ -385,6 +385,13 @@ impl Node {
     fn rejected(&mut self, share: ShareId, id: ConnId, reject: Reject) -> Result<(), Fault> {
         let entry = BlobId(reject.run.blob).entry();
         // A reject of no blocks answers a doubt about a chunk.
+        if reject.why == RejectWhy::Cancelled {
+            if let Some(download) = self.download(id) {
+                download.cancel_answered(reject.run)?;
+            }
+            self.ask(share, id);
+            return Ok(());
+        }
         if reject.run.count == 0 || reject.why != RejectWhy::Absent || entry.is_none() {
             self.source_broken_there(share, id, reject.why, entry);
             return Ok(());
@@ -393,13 +400,15 @@ impl Node {
         else {
             return Ok(());
         };
-        download.rejected(reject.run)?;
+        let use_for = download.rejected(reject.run)?;
         if let Some(Stage::Running(_, transfer)) = self.fetches.get_mut(&share).map(|fetch| &mut fetch.stage)
         {
             if let Some((place, _)) = transfer.position(reject.run) {
                 download.lacks(place.chunk);
             }
-            transfer.unask(reject.run);
+            if use_for == Use::Wanted {
+                transfer.unask(reject.run);
+            }
         }
         self.fill(share);
         Ok(())

@@ -11,7 +11,7 @@ use crate::job::{Extent, LandExtent, StorageError};
 use crate::output::{Failure, Fault, Output};
 #[cfg(planted)]
 use crate::planted::{Bug, is};
-use crate::swarm::download::{Batch, Download, EXTENTS_MAX, Told};
+use crate::swarm::download::{Batch, Download, EXTENTS_MAX, Incoming, Told, Use};
 use crate::swarm::hashes::check;
 use crate::swarm::transfer::{Checked, Place, Sentence, Transfer};
 use crate::swarm::upload::run_len;
@@ -49,6 +49,7 @@ impl Node {
             return;
         }
         let mut messages = Vec::new();
+        let mut is_through = false;
         loop {
             while download.has_room_for_hashes()
                 && let Some(range) = transfer.pick_hashes()
@@ -56,7 +57,8 @@ impl Node {
                 download.ask_hashes(range, now);
                 messages.push(Message::HashRequest(range));
             }
-            if !transfer.is_hungry() || !download.has_room(config) {
+            if download.is_cancelling() || !transfer.is_hungry() || !download.has_room(config) {
+                is_through = !transfer.is_hungry() && download.is_free();
                 break;
             }
             if !may_begin {
@@ -73,6 +75,8 @@ impl Node {
         }
         if !messages.is_empty() {
             self.with_session(id, |session| messages.iter().for_each(|message| session.send(message)));
+        } else if is_through && self.take_over(share, id) {
+            self.ask(share, id);
         }
     }
 
@@ -116,7 +120,7 @@ impl Node {
         if !begins || head.blob == BlobId::MANIFEST.0 {
             return Ok(());
         }
-        let len = download.incoming().map_or(0, |(_, _, len)| len);
+        let Some(Incoming { len, use_for: Use::Wanted, .. }) = download.incoming() else { return Ok(()) };
         if download.must_flush(len, extents_max)
             && let Some(batch) = download.batch.take()
         {
@@ -138,12 +142,12 @@ impl Node {
             return Err(Fault::OutOfTurn);
         };
         let share = *share;
-        let Some((run, at, _)) = download.incoming() else { return Err(Fault::Unasked) };
+        let Some(Incoming { run, at, use_for, .. }) = download.incoming() else { return Err(Fault::Unasked) };
         let whole = download.advance(bytes.len(), now, config);
         if run.blob == BlobId::MANIFEST.0 {
             return self.manifest_payload(share, id, at, bytes, whole.is_some().then_some(run));
         }
-        if let Some(batch) = &mut download.batch {
+        if let Some(batch) = download.batch.as_mut().filter(|_| use_for == Use::Wanted) {
             batch.buf.append(bytes);
             if let Some(whole) = whole {
                 batch.runs.push(whole);
@@ -154,6 +158,9 @@ impl Node {
         }
         if whole.is_some() {
             self.whole_run(share, id);
+        } else if use_for == Use::Cancelled {
+            // It may have been the last answer that it was left alone for.
+            self.ask(share, id);
         }
         Ok(())
     }

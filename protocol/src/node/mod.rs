@@ -10,6 +10,7 @@ mod peers;
 #[cfg(planted)]
 mod planted;
 mod serve;
+mod takeover;
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;

@@ -118,6 +118,13 @@ impl Node {
     ) -> Result<(), Fault> {
         match message {
             Message::Request(run) => self.requested(share, id, run),
+            Message::Cancel(run) => {
+                if self.upload(id).is_some_and(|upload| upload.cancel(run)) {
+                    let reject = Reject { run, why: RejectWhy::Cancelled };
+                    self.with_session(id, |session| session.send(&Message::Reject(reject)));
+                }
+                Ok(())
+            }
             Message::HashRequest(range) => self.hashes_requested(share, id, range),
             Message::Corrupt(corrupt) => self.question_self(share, id, corrupt),
             Message::Receipt(receipt) => self.receipt(share, id, receipt),

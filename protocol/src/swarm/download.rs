@@ -30,6 +30,27 @@ struct Assembly {
     run: BlockRun,
     len: u32,
     got: u32,
+    use_for: Use,
+}
+
+/// What becomes of the bytes of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// They are landed.
+    Wanted,
+    /// Another source was asked for them meanwhile: they are thrown away.
+    Cancelled,
+}
+
+/// The next payload that comes in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Incoming {
+    pub(crate) run: BlockRun,
+    /// Its offset in the blob.
+    pub(crate) at: u64,
+    /// Bytes of the whole run.
+    pub(crate) len: u32,
+    pub(crate) use_for: Use,
 }
 
 /// Whole runs in one buffer, on their way to a `Land` job.
@@ -56,6 +77,8 @@ pub(crate) struct Download {
     have: BTreeMap<u32, u32>,
     asked: BTreeMap<(u32, u32), (BlockRun, u32)>,
     asked_bytes: u64,
+    /// Requests that were taken back and are not answered yet.
+    cancelled: BTreeMap<(u32, u32), (BlockRun, u32)>,
     hashes: BTreeSet<HashRange>,
     /// Chunks of blobs that the peer was told are wrong.
     doubts: BTreeSet<(u32, u32)>,
@@ -64,6 +87,8 @@ pub(crate) struct Download {
     window: u64,
     meter_from: Now,
     meter_bytes: u64,
+    /// Bytes a second, lately; 0 while nothing has come.
+    rate: u64,
     /// When the last byte that was asked for came, or when it was asked for.
     progressed: Now,
     /// Since when the peer has nothing that we want.
@@ -77,6 +102,7 @@ impl Download {
             have: BTreeMap::new(),
             asked: BTreeMap::new(),
             asked_bytes: 0,
+            cancelled: BTreeMap::new(),
             hashes: BTreeSet::new(),
             doubts: BTreeSet::new(),
             assembly: None,
@@ -84,6 +110,7 @@ impl Download {
             window: config.window_min.max(4 << 20).min(config.window_max),
             meter_from: now,
             meter_bytes: 0,
+            rate: 0,
             progressed: now,
             barren_since: None,
         }
@@ -153,7 +180,8 @@ impl Download {
         if is(Bug::SmallWindow) && self.asked_bytes > 0 {
             return false;
         }
-        self.asked_bytes < self.window && self.asked.len() < config.requests_max as usize
+        let open = self.asked.len() + self.cancelled.len();
+        self.asked_bytes < self.window && open < config.requests_max as usize
     }
 
     pub(crate) fn ask(&mut self, run: BlockRun, len: u32, now: Now) {
@@ -203,20 +231,107 @@ impl Download {
         if self.hashes.remove(&range) { Ok(()) } else { Err(Fault::Unasked) }
     }
 
-    /// A request will not be served; a fault if there was none.
-    pub(crate) fn rejected(&mut self, run: BlockRun) -> Result<(), Fault> {
-        match self.asked.remove(&(run.blob, run.block)) {
+    /// A request will not be served: whether it was still wanted. A fault if there was none.
+    pub(crate) fn rejected(&mut self, run: BlockRun) -> Result<Use, Fault> {
+        let key = (run.blob, run.block);
+        if self.cancelled.contains_key(&key) {
+            return self.cancel_answered(run).map(|()| Use::Cancelled);
+        }
+        match self.asked.remove(&key) {
             Some((asked, len)) if asked == run => {
                 self.asked_bytes -= u64::from(len);
-                Ok(())
+                Ok(Use::Wanted)
             }
             _ => Err(Fault::Unasked),
         }
     }
 
+    /// A request that was taken back will not be served; a fault if there was none.
+    pub(crate) fn cancel_answered(&mut self, run: BlockRun) -> Result<(), Fault> {
+        match self.cancelled.remove(&(run.blob, run.block)) {
+            Some((asked, _)) if asked == run => Ok(()),
+            _ => Err(Fault::Unasked),
+        }
+    }
+
+    /// Whether answers to requests that were taken back are still to come: until then nothing else is asked of it.
+    pub(crate) fn is_cancelling(&self) -> bool {
+        !self.cancelled.is_empty() || self.assembly.is_some_and(|assembly| assembly.use_for == Use::Cancelled)
+    }
+
+    /// Bytes that it still owes us.
+    pub(crate) fn owed(&self) -> u64 {
+        let got = self.assembly.filter(|assembly| assembly.use_for == Use::Wanted).map_or(0, |a| a.got);
+        self.asked_bytes - u64::from(got)
+    }
+
+    /// Bytes a second that it delivered when it last had something to do; 0 if that is not known.
+    pub(crate) const fn last_rate(&self) -> u64 {
+        self.rate
+    }
+
+    /// Bytes a second that it delivers; `None` while that is not known.
+    pub(crate) fn rate(&self, now: Now) -> Option<u64> {
+        const STALE: Duration = Duration::from_secs(1);
+        let passed = now.since(self.meter_from);
+        if passed < STALE {
+            return (self.rate > 0).then_some(self.rate);
+        }
+        let second = u128::from(self.meter_bytes) * 1_000_000_000 / passed.as_nanos();
+        u64::try_from(second).ok()
+    }
+
+    /// Runs that it owes, the one that is coming in too.
+    pub(crate) fn runs(&self) -> Vec<BlockRun> {
+        let incoming = self.assembly.filter(|assembly| assembly.use_for == Use::Wanted);
+        self.asked.values().map(|(run, _)| *run).chain(incoming.map(|assembly| assembly.run)).collect()
+    }
+
+    /// Takes requests back that it has not begun to answer, the last first: about so many bytes of those that `may` says.
+    pub(crate) fn take_back(&mut self, bytes: u64, may: impl Fn(BlockRun) -> bool) -> Vec<BlockRun> {
+        let (mut runs, mut left) = (Vec::new(), bytes);
+        for (_, (run, len)) in self.asked.iter().rev() {
+            if left == 0 {
+                break;
+            }
+            if may(*run) {
+                left = left.saturating_sub(u64::from(*len));
+                runs.push(*run);
+            }
+        }
+        for run in &runs {
+            let key = (run.blob, run.block);
+            if let Some(asked) = self.asked.remove(&key) {
+                self.asked_bytes -= u64::from(asked.1);
+                self.cancelled.insert(key, asked);
+            }
+        }
+        runs
+    }
+
+    /// Takes back the run that is coming in; the rest of it will be thrown away. With it a batch that holds nothing else.
+    pub(crate) fn take_back_incoming(
+        &mut self,
+        may: impl Fn(BlockRun) -> bool,
+    ) -> Option<(BlockRun, Option<Batch>)> {
+        let assembly = self.assembly.as_mut().filter(|a| a.use_for == Use::Wanted && may(a.run))?;
+        assembly.use_for = Use::Cancelled;
+        let run = assembly.run;
+        self.asked_bytes -= u64::from(assembly.len);
+        if let Some(batch) = &mut self.batch {
+            let whole: u32 = batch.runs.iter().map(|(_, len)| len).sum();
+            batch.buf.set_filled(whole as usize);
+        }
+        Some((run, self.batch.take_if(|batch| batch.runs.is_empty())))
+    }
+
     /// Nothing is asked or coming in.
     fn is_idle(&self) -> bool {
-        self.asked.is_empty() && self.assembly.is_none() && self.hashes.is_empty() && self.doubts.is_empty()
+        self.asked.is_empty()
+            && self.cancelled.is_empty()
+            && self.assembly.is_none()
+            && self.hashes.is_empty()
+            && self.doubts.is_empty()
     }
 
     /// Blocks are asked for or here: it holds a buffer or will.
@@ -243,7 +358,7 @@ impl Download {
 
     /// Bytes of memory for what is asked and for what the peer has.
     pub(crate) fn memory(&self) -> usize {
-        self.asked.len() * ASKED_BYTES + self.have.len() * size_of::<(u32, u32)>()
+        (self.asked.len() + self.cancelled.len()) * ASKED_BYTES + self.have.len() * size_of::<(u32, u32)>()
     }
 
     /// Time in which we did not read does not count.
@@ -259,8 +374,11 @@ impl Download {
                 let key = (head.blob, head.block);
                 #[cfg(planted)]
                 let key = if is(Bug::MatchedByOrder) { self.first_asked() } else { key };
-                let (run, len) = self.asked.remove(&key).ok_or(Fault::Unasked)?;
-                Assembly { run, len, got: 0 }
+                let (use_for, (run, len)) = match self.asked.remove(&key) {
+                    Some(asked) => (Use::Wanted, asked),
+                    None => (Use::Cancelled, self.cancelled.remove(&key).ok_or(Fault::Unasked)?),
+                };
+                Assembly { run, len, got: 0, use_for }
             }
         };
         let at = u64::from(assembly.run.block) * BLOCK + u64::from(assembly.got);
@@ -274,11 +392,10 @@ impl Download {
         if fits && whole_blocks { Ok(()) } else { Err(Fault::Unasked) }
     }
 
-    /// The run that payload belongs to and the offset of the next byte in its blob.
-    pub(crate) fn incoming(&self) -> Option<(BlockRun, u64, u32)> {
-        let assembly = self.assembly.as_ref()?;
-        let at = u64::from(assembly.run.block) * BLOCK + u64::from(assembly.got);
-        Some((assembly.run, at, assembly.len))
+    /// What the next payload belongs to.
+    pub(crate) fn incoming(&self) -> Option<Incoming> {
+        let Assembly { run, len, got, use_for } = self.assembly?;
+        Some(Incoming { run, at: u64::from(run.block) * BLOCK + u64::from(got), len, use_for })
     }
 
     /// `len` bytes of payload came. Returns the run if it is whole now.
@@ -291,10 +408,13 @@ impl Download {
         if assembly.got < assembly.len {
             return None;
         }
-        let whole = (assembly.run, assembly.len);
+        let Assembly { run, len, use_for, .. } = *assembly;
         self.assembly = None;
-        self.asked_bytes -= u64::from(whole.1);
-        Some(whole)
+        if use_for == Use::Cancelled {
+            return None;
+        }
+        self.asked_bytes -= u64::from(len);
+        Some((run, len))
     }
 
     /// Whether a batch must go to the disk before a run of `len` bytes can begin in its buffer.
@@ -313,7 +433,7 @@ impl Download {
 
     /// The batch, if it holds whole runs only.
     pub(crate) fn take_batch(&mut self) -> Option<Batch> {
-        if self.assembly.is_some_and(|assembly| assembly.run.blob != 0) {
+        if self.assembly.is_some_and(|assembly| assembly.run.blob != 0 && assembly.use_for == Use::Wanted) {
             return None;
         }
         self.batch.take_if(|batch| !batch.runs.is_empty())
@@ -323,7 +443,9 @@ impl Download {
     pub(crate) fn end(&mut self) -> (Vec<BlockRun>, Vec<HashRange>, Option<Batch>) {
         let mut owed: Vec<BlockRun> =
             core::mem::take(&mut self.asked).into_values().map(|(run, _)| run).collect();
-        owed.extend(self.assembly.take().map(|assembly| assembly.run));
+        let torn = self.assembly.take().filter(|assembly| assembly.use_for == Use::Wanted);
+        owed.extend(torn.map(|assembly| assembly.run));
+        self.cancelled.clear();
         self.asked_bytes = 0;
         let hashes = core::mem::take(&mut self.hashes).into_iter().collect();
         let mut batch = self.batch.take();
@@ -353,6 +475,7 @@ impl Download {
         if passed >= PERIOD {
             let second = u128::from(self.meter_bytes) * 1_000_000_000 / passed.as_nanos();
             let target = u64::try_from(second).unwrap_or(u64::MAX);
+            self.rate = if self.rate == 0 { target } else { self.rate / 2 + target / 2 };
             self.window = (self.window / 2 + target / 2).clamp(config.window_min, config.window_max);
             self.meter_from = now;
             self.meter_bytes = 0;

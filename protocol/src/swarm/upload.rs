@@ -112,6 +112,12 @@ impl Upload {
         Ok(())
     }
 
+    /// Takes a request back, if nothing was done for it yet. Whether it was.
+    pub(crate) fn cancel(&mut self, run: BlockRun) -> bool {
+        let found = self.queue.iter().position(|queued| *queued == run);
+        found.and_then(|at| self.queue.remove(at)).is_some()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }

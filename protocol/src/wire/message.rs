@@ -33,6 +33,7 @@ pub(crate) mod tag {
     pub(crate) const GOODBYE: u16 = 24;
     pub(crate) const CORRUPT: u16 = 26;
     pub(crate) const INTACT: u16 = 28;
+    pub(crate) const CANCEL: u16 = 30;
     pub(crate) const PREPARING: u16 = 1;
     pub(crate) const RECEIPT: u16 = 3;
     pub(crate) const PAUSED: u16 = 5;
@@ -110,6 +111,8 @@ pub enum RejectWhy {
     Unreadable,
     /// The peer does not have these blocks.
     Absent,
+    /// It was cancelled in time.
+    Cancelled,
 }
 
 /// A request that will not be served.
@@ -273,6 +276,8 @@ pub enum Message {
     Request(BlockRun),
     /// §5.5
     Reject(Reject),
+    /// §5.5: another source is asked for these.
+    Cancel(BlockRun),
     /// §5.6
     HashRequest(HashRange),
     /// §5.6
@@ -307,6 +312,7 @@ impl Message {
             Self::Have(_) => tag::HAVE,
             Self::Request(_) => tag::REQUEST,
             Self::Reject(_) => tag::REJECT,
+            Self::Cancel(_) => tag::CANCEL,
             Self::HashRequest(_) => tag::HASH_REQUEST,
             Self::Hashes(_) => tag::HASHES,
             Self::Corrupt(_) => tag::CORRUPT,
@@ -337,7 +343,7 @@ impl Message {
             Self::Proven(body) => append(out, body),
             Self::Info(body) => append(out, body),
             Self::Have(body) => append(out, body),
-            Self::Request(body) => append(out, body),
+            Self::Request(body) | Self::Cancel(body) => append(out, body),
             Self::Reject(body) => append(out, body),
             Self::HashRequest(body) => append(out, body),
             Self::Hashes(body) => append(out, body),
@@ -363,6 +369,7 @@ impl Message {
             tag::HAVE => Self::Have(read(tag, body)?),
             tag::REQUEST => Self::Request(read(tag, body)?),
             tag::REJECT => Self::Reject(read(tag, body)?),
+            tag::CANCEL => Self::Cancel(read(tag, body)?),
             tag::HASH_REQUEST => Self::HashRequest(read(tag, body)?),
             tag::HASHES => Self::Hashes(read(tag, body)?),
             tag::CORRUPT => Self::Corrupt(read(tag, body)?),

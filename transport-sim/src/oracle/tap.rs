@@ -192,6 +192,7 @@ const fn name(message: &Message) -> &'static str {
         Message::Have(_) => "message have",
         Message::Request(_) => "message request",
         Message::Reject(_) => "message reject",
+        Message::Cancel(_) => "message cancel",
         Message::HashRequest(_) => "message hash-request",
         Message::Hashes(_) => "message hashes",
         Message::Corrupt(_) => "message corrupt",

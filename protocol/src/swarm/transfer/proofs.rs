@@ -184,6 +184,11 @@ impl Transfer {
         self.place(chunk)
     }
 
+    /// Whether a chunk came wrong before: it is left to one source.
+    pub(crate) fn is_suspect(&self, chunk: u32) -> bool {
+        self.wrong.contains_key(&chunk)
+    }
+
     /// A questioned chunk is asked for again.
     pub(crate) fn again(&mut self, chunk: u32) {
         if self.states.get(chunk as usize) == Some(&ChunkState::Questioned) {

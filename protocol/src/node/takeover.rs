@@ -1,0 +1,90 @@
+//! At the end of a transfer, what slow sources still owe is asked of those that have nothing left to do.
+
+use alloc::collections::BTreeSet;
+use core::time::Duration;
+
+use super::fetch::Stage;
+use super::{Conn, Node, Purpose};
+use crate::swarm::download::Download;
+use crate::wire::{BlockRun, Message};
+use crate::{ConnId, Now, ShareId};
+
+/// What a source will deliver within this time is left to it.
+const SOON: Duration = Duration::from_secs(1);
+
+/// How long a source that owes something needs for it, judged by what it lately did; `None` while nothing is known of it.
+fn needs(download: &Download, now: Now) -> Option<Duration> {
+    let (owed, rate) = (download.owed(), download.rate(now)?);
+    let nanos = u128::from(owed) * 1_000_000_000 / u128::from(rate.max(1));
+    Some(Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)))
+}
+
+impl Node {
+    /// Takes requests back from the source that would take longest, for a source that is free: so many that both are done
+    /// at about the same time. Whether there were any.
+    pub(super) fn take_over(&mut self, share: ShareId, free: ConnId) -> bool {
+        let Some(slow) = self.slowest(share, free) else { return false };
+        let Some(bytes) = self.fair_part(slow, free) else { return false };
+        let movable = self.movable(share, slow, free);
+        let Some(Conn { purpose: Purpose::Downloads(_, from), .. }) = self.conns.get_mut(&slow) else {
+            return false;
+        };
+        let mut runs = from.take_back(bytes, |run| movable.contains(&run));
+        if runs.is_empty()
+            && let Some((run, spare)) = from.take_back_incoming(|run| movable.contains(&run))
+        {
+            runs.push(run);
+            if let Some(batch) = spare {
+                self.pool.put(batch.buf);
+            }
+        }
+        if let Some(transfer) = self.running(share) {
+            runs.iter().for_each(|run| transfer.unask(*run));
+        }
+        self.with_session(slow, |session| runs.iter().for_each(|run| session.send(&Message::Cancel(*run))));
+        !runs.is_empty()
+    }
+
+    /// How much of what one source owes another should do, if it is faster.
+    fn fair_part(&self, slow: ConnId, free: ConnId) -> Option<u64> {
+        let (from, to) = (self.source(slow)?, self.source(free)?);
+        let from_rate = from.rate(self.now)?;
+        // Of a source that was not asked for anything yet nothing is known: it is taken to be twice as fast.
+        let to_rate = Some(to.last_rate()).filter(|rate| *rate > 0).unwrap_or(2 * from_rate + 1);
+        let part =
+            u128::from(from.owed()) * u128::from(to_rate) / (u128::from(from_rate) + u128::from(to_rate));
+        (to_rate > from_rate).then_some(u64::try_from(part).unwrap_or(u64::MAX))
+    }
+
+    /// What one source owes and another could give.
+    fn movable(&self, share: ShareId, slow: ConnId, free: ConnId) -> BTreeSet<BlockRun> {
+        let (Some(from), Some(to)) = (self.source(slow), self.source(free)) else { return BTreeSet::new() };
+        let Some(Stage::Running(_, transfer)) = self.fetches.get(&share).map(|fetch| &fetch.stage) else {
+            return BTreeSet::new();
+        };
+        let may = |run: &BlockRun| {
+            let place = transfer.position(*run);
+            place.is_some_and(|(place, _)| to.has(place.chunk) && !transfer.is_suspect(place.chunk))
+        };
+        from.runs().into_iter().filter(may).collect()
+    }
+
+    /// The source that needs longest for what it owes, if that is long.
+    fn slowest(&self, share: ShareId, but: ConnId) -> Option<ConnId> {
+        let now = self.now;
+        let owing = self.conns.iter().filter_map(|(id, conn)| match &conn.purpose {
+            Purpose::Downloads(of, download) if *of == share && *id != but && download.owed() > 0 => {
+                Some((needs(download, now)?, *id))
+            }
+            _ => None,
+        });
+        owing.filter(|(time, _)| *time > SOON).max().map(|(_, id)| id)
+    }
+
+    fn source(&self, id: ConnId) -> Option<&Download> {
+        match &self.conns.get(&id)?.purpose {
+            Purpose::Downloads(_, download) => Some(download),
+            Purpose::Strange(_) | Purpose::Uploads(..) | Purpose::Leaving(_) => None,
+        }
+    }
+}
