@@ -71,6 +71,7 @@ bugs! {
     30 AskedTwice "what one connection was asked for is asked of a new one too"
     31 LengthBelieved "memory is taken by a length before it is checked"
     32 RandomOrder "what is asked for next depends on where things lie in memory"
+    33 TakenBackForgotten "what is taken back from a slow source is asked of nobody"
     101 RequestsReversed "harmless: the last chunk is asked for first"
     102 LongTurns "harmless: a connection may move four times as much before it is others' turn"
     103 SmallWindow "harmless: a source is asked for one span after the other"

@@ -13,7 +13,7 @@ use crate::{DiscoveryKey, Hash, UnixTime};
 
 /// Any message, of any content.
 pub fn message(input: &mut Cursor<'_>) -> Message {
-    match input.below(18) {
+    match input.below(19) {
         0 => Message::Hello(Hello {
             version: input.number32() as u16,
             version_min: input.number32() as u16,
@@ -53,6 +53,7 @@ pub fn message(input: &mut Cursor<'_>) -> Message {
             signature: [input.name32(), input.name32()],
         }),
         16 => Message::Paused,
+        17 => Message::Cancel(run(input)),
         _ => Message::Resumed,
     }
 }
@@ -70,7 +71,7 @@ fn corrupt(input: &mut Cursor<'_>) -> Corrupt {
 }
 
 fn why(input: &mut Cursor<'_>) -> RejectWhy {
-    [RejectWhy::Changed, RejectWhy::Unreadable, RejectWhy::Absent][input.below(3)]
+    [RejectWhy::Changed, RejectWhy::Unreadable, RejectWhy::Absent, RejectWhy::Cancelled][input.below(4)]
 }
 
 fn hashes(input: &mut Cursor<'_>) -> Vec<Hash> {

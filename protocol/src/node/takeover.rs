@@ -5,6 +5,8 @@ use core::time::Duration;
 
 use super::fetch::Stage;
 use super::{Conn, Node, Purpose};
+#[cfg(planted)]
+use crate::planted::{Bug, is};
 use crate::swarm::download::Download;
 use crate::wire::{BlockRun, Message};
 use crate::{ConnId, Now, ShareId};
@@ -37,6 +39,10 @@ impl Node {
             if let Some(batch) = spare {
                 self.pool.put(batch.buf);
             }
+        }
+        #[cfg(planted)]
+        if is(Bug::TakenBackForgotten) {
+            return false;
         }
         if let Some(transfer) = self.running(share) {
             runs.iter().for_each(|run| transfer.unask(*run));

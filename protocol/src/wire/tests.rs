@@ -17,7 +17,12 @@ fn run() -> impl Strategy<Value = BlockRun> {
 
 fn message() -> impl Strategy<Value = Message> {
     let range = any::<(u32, u32)>().prop_map(|(blob, first)| HashRange { blob, first });
-    let why = prop_oneof![Just(RejectWhy::Changed), Just(RejectWhy::Unreadable), Just(RejectWhy::Absent)];
+    let why = prop_oneof![
+        Just(RejectWhy::Changed),
+        Just(RejectWhy::Unreadable),
+        Just(RejectWhy::Absent),
+        Just(RejectWhy::Cancelled)
+    ];
     let hashes = |max| many(any::<[u8; 32]>().prop_map(Hash), 0..max);
     let corrupt = any::<(u32, u32)>().prop_map(|(blob, chunk)| Corrupt { blob, chunk });
     prop_oneof![
@@ -34,6 +39,7 @@ fn message() -> impl Strategy<Value = Message> {
             ranges.into_iter().map(|(first, count)| ChunkRange { first, count }).collect()
         )),
         run().prop_map(Message::Request),
+        run().prop_map(Message::Cancel),
         (run(), why).prop_map(|(run, why)| Message::Reject(Reject { run, why })),
         range.clone().prop_map(Message::HashRequest),
         (range, hashes(512), hashes(32)).prop_map(|(range, hashes, proof)| Message::Hashes(Hashes {

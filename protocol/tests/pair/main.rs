@@ -8,6 +8,7 @@ mod raw;
 mod resume;
 mod rng;
 mod store;
+mod takeover;
 mod transfers;
 mod useless;
 mod weather;

@@ -3,6 +3,7 @@
 use crate::plan::{ChannelKind, End, Fault, Plan, Scenario, Script, Way};
 use crate::stream::Random;
 
+const SENDER: u16 = 0;
 const RECEIVER: u16 = 1;
 
 /// The plan with a fault, and the time that everything needs to heal.
@@ -24,6 +25,13 @@ pub(super) fn killed_half_way(seed: u64) -> Plan {
     let (plan, mut draws) = slow_pair(seed);
     let at_ms = 300 + draws.below(1_500) as u64;
     with(plan, Fault::Crash { host: RECEIVER, at_ms, down_ms: 500, end: End::Kill })
+}
+
+/// The only sender loses its power when half of it is sent: no word of it reaches the receiver (N15).
+pub(super) fn sender_gone_dark(seed: u64) -> Plan {
+    let (plan, mut draws) = slow_pair(seed);
+    let at_ms = 300 + draws.below(1_500) as u64;
+    with(plan, Fault::Crash { host: SENDER, at_ms, down_ms: 500, end: End::Power })
 }
 
 /// Claims are synced soon after they are made (P5).
@@ -54,6 +62,16 @@ pub(super) fn two_sources(seed: u64) -> Plan {
     with(plan, Fault::Delay { host: 1, way: Way::Down, from_ms: 0, to_ms: 1_000, add_us, jitter_us: 1_000 })
 }
 
+/// Two sources, one of which is slow (N8).
+pub(super) fn slow_source(seed: u64) -> Plan {
+    let mut draws = Random::new(seed, "scene");
+    let mut plan = Plan::calm(seed, ChannelKind::Clear, Scenario::new(2, 1, &[12_000_000]));
+    plan.network.rate = 4 << 20;
+    plan.network.window = 64 << 10;
+    let rate = 1_000 + draws.below(20_000) as u64;
+    with(plan, Fault::Slow { host: 1, from_ms: 0, to_ms: 30_000, rate })
+}
+
 fn liar(seed: u64, script: Script) -> Plan {
     let mut plan = Plan::calm(seed, ChannelKind::Clear, Scenario::new(2, 1, &[(1 + seed % 4) << 19]));
     // The honest one is busy for a while with what it was asked for.
@@ -65,11 +83,6 @@ fn liar(seed: u64, script: Script) -> Plan {
 /// One of two sources says that it has everything, and rejects every request (N25).
 pub(super) fn lying_have(seed: u64) -> Plan {
     liar(seed, Script::LyingHave)
-}
-
-/// One of two sources takes requests and sends nothing (N17).
-pub(super) fn silent(seed: u64) -> Plan {
-    liar(seed, Script::Silent)
 }
 
 /// One of two sources sends what is no protocol (N25).
