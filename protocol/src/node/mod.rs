@@ -12,6 +12,7 @@ mod planted;
 mod serve;
 mod takeover;
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
@@ -40,7 +41,7 @@ enum Purpose {
     /// The peer fetches from us.
     Uploads(ShareId, Upload),
     /// We fetch from the peer.
-    Downloads(ShareId, Download),
+    Downloads(ShareId, Box<Download>),
     /// Hung up: only what is sendable still goes out.
     Leaving(Option<ShareId>),
 }

@@ -140,7 +140,7 @@ impl Node {
     fn opened(&mut self, id: ConnId) {
         let Some(share) = self.conns.get(&id).and_then(|conn| conn.purpose.share()) else { return };
         let download = Download::new(&self.config, self.now);
-        self.up(id, share, Purpose::Downloads(share, download));
+        self.up(id, share, Purpose::Downloads(share, alloc::boxed::Box::new(download)));
         self.source_up(share, id);
         #[cfg(planted)]
         self.ask_twice(share, id);
@@ -209,7 +209,7 @@ impl Node {
             }
             Purpose::Downloads(share, download) => {
                 self.event(Event::PeerDown { share, conn: id, peer, why: gone });
-                self.reclaim(share, id, download);
+                self.reclaim(share, id, *download);
                 self.source_gone(share, id, gone);
             }
         }
