@@ -6,5 +6,9 @@
 #![forbid(unsafe_code)]
 
 pub mod bootstrap;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod record;
+#[cfg(feature = "http")]
+pub mod store;
 pub mod tracker;

@@ -10,7 +10,7 @@ const TAG: &[u8] = b"truecopy/1 announce-token";
 
 /// HMAC-SHA256 over node, share, observed address and expiry, with the expiry in front.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Token(pub [u8; Token::LEN]);
+pub struct Token(pub [u8; Self::LEN]);
 
 impl Token {
     /// Bytes of a token.
