@@ -32,7 +32,7 @@ pub struct Route {
     /// The path, without a query.
     pub path: &'static str,
     pub(super) endpoint: Endpoint,
-    /// What it takes from what a source may ask.
+    /// What it takes from what a source may ask. Who asks for nothing is not looked at.
     cost: u32,
 }
 
@@ -70,6 +70,9 @@ pub(super) async fn handle(app: &App, peer: IpAddr, request: Request<Incoming>) 
 /// The source of a request that may be answered.
 #[expect(clippy::result_large_err, reason = "an answer is made once a request, whichever way")]
 fn admit(app: &App, peer: IpAddr, request: &Request<Incoming>, cost: u32) -> Result<IpAddr, Answer> {
+    if cost == 0 {
+        return Ok(peer);
+    }
     let source = source::observe(peer, request.headers(), &app.config.trusted)
         .map_err(|_| reply::malformed("X-Forwarded-For is not a list of addresses"))?;
     charge(app, source, cost)?;
@@ -79,9 +82,6 @@ fn admit(app: &App, peer: IpAddr, request: &Request<Incoming>, cost: u32) -> Res
 /// Takes from what the source may ask.
 #[expect(clippy::result_large_err, reason = "an answer is made once a request, whichever way")]
 pub(super) fn charge(app: &App, source: IpAddr, cost: u32) -> Result<(), Answer> {
-    if cost == 0 {
-        return Ok(());
-    }
     app.admit(source, cost).map_err(|wait| {
         reply::later(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "this source asks too much", wait)
     })
