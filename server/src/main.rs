@@ -53,7 +53,7 @@ async fn serve(args: &Args) -> Result<(), Failure> {
     };
     // Before anything is answered, so that no signal comes too early.
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let server = Server::bind(args.config(), store).await?;
+    let server = Server::bind(args.config(), store)?;
     for address in server.addresses() {
         tracing::info!(%address, origin = server.origin(), "listening");
     }

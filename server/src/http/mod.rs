@@ -17,6 +17,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -32,7 +33,7 @@ use crate::tracker::limit::Rate;
 /// How a server is set up.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where it listens; port 0 for any.
+    /// Where it listens; port 0 for any. `[::]` takes IPv4 too, unless an IPv4 address is listed as well.
     pub listen: Vec<SocketAddr>,
     /// Its name in statements, `scheme://host[:port]`; none for `http://` and the first address it listens at.
     pub origin: Option<String>,
@@ -108,15 +109,16 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens, and takes back what an earlier run left in the store. Without a store nothing survives.
+    /// Listens, and takes back what an earlier run left in the store. Without a store nothing survives. To be called
+    /// inside of a tokio runtime.
     ///
     /// # Errors
     /// [`StartError`].
-    pub async fn bind(config: Config, store: Option<Box<dyn Store>>) -> Result<Self, StartError> {
+    pub fn bind(config: Config, store: Option<Box<dyn Store>>) -> Result<Self, StartError> {
         let (mut listeners, mut addresses) = (Vec::new(), Vec::new());
         for &address in &config.listen {
             let failed = |error| StartError::Listen { address, error };
-            let listener = TcpListener::bind(address).await.map_err(failed)?;
+            let listener = listen(address, &config.listen).map_err(failed)?;
             addresses.push(listener.local_addr().map_err(failed)?);
             listeners.push(listener);
         }
@@ -162,4 +164,20 @@ impl Server {
             tracing::error!("closing the store panicked");
         }
     }
+}
+
+/// Connections that the system keeps until they are taken.
+const BACKLOG: i32 = 1024;
+
+fn listen(address: SocketAddr, all: &[SocketAddr]) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(all.iter().any(SocketAddr::is_ipv4))?;
+    }
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
 }

@@ -1,6 +1,7 @@
 //! Starts, restarts, ends; the program itself.
 
 use std::io::{BufRead, BufReader};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
@@ -62,9 +63,32 @@ fn an_address_that_is_taken_is_named() {
     let server = Running::start(None, |_| {});
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let config = Config { listen: vec![server.address], ..Config::default() };
-    let error = runtime.block_on(Server::bind(config, None)).unwrap_err();
+    let error = runtime.block_on(async { Server::bind(config, None) }).unwrap_err();
     assert!(matches!(error, StartError::Listen { address, .. } if address == server.address));
     server.end();
+}
+
+#[test]
+fn one_port_takes_both_families_in_one_socket() {
+    let server = Running::start(None, |config| config.listen = vec!["[::]:0".parse().unwrap()]);
+    for ip in [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()] {
+        let address = (ip, server.address.port()).into();
+        assert_eq!(Client::connect(address).get("/healthz").status, 200);
+    }
+    server.end();
+}
+
+#[test]
+fn one_port_takes_both_families_in_two_sockets() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let both_on_a_free_port = || {
+        let port = TcpListener::bind("[::]:0").unwrap().local_addr().unwrap().port();
+        let listen = vec![(Ipv4Addr::UNSPECIFIED, port).into(), (Ipv6Addr::UNSPECIFIED, port).into()];
+        let config = Config { listen, ..Config::default() };
+        runtime.block_on(async { Server::bind(config, None) }).is_ok()
+    };
+    // Another test may be quicker to take a port that was free.
+    assert!((0..10).any(|_| both_on_a_free_port()));
 }
 
 #[test]

@@ -41,7 +41,7 @@ impl Running {
         let thread = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
-                let server = Server::bind(config, store).await.unwrap();
+                let server = Server::bind(config, store).unwrap();
                 tell.send(server.addresses()[0]).unwrap();
                 server.run(async { drop(stopped.await) }).await;
             });
