@@ -54,6 +54,11 @@ pub(crate) enum LogFormat {
 }
 
 impl Args {
+    /// Whether the tracker was given its name.
+    pub(crate) const fn names_origin(&self) -> bool {
+        self.origin.is_some()
+    }
+
     /// The server that they describe.
     pub(crate) fn config(&self) -> Config {
         let mut config = Config {

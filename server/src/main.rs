@@ -7,7 +7,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 use truecopy_server::http::Server;
 use truecopy_server::store::{DiskStore, Store};
 
@@ -37,12 +40,13 @@ fn run(args: &Args) -> Result<(), Failure> {
 }
 
 fn log(args: &Args) -> Result<(), Failure> {
-    let filter = EnvFilter::try_new(&args.log)?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    match args.log_format {
-        LogFormat::Text => lines.with_ansi(false).init(),
-        LogFormat::Json => lines.json().init(),
-    }
+    let filter: Targets = args.log.parse()?;
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    let lines = match args.log_format {
+        LogFormat::Text => lines.with_ansi(false).boxed(),
+        LogFormat::Json => lines.json().boxed(),
+    };
+    tracing_subscriber::registry().with(lines.with_filter(filter)).init();
     Ok(())
 }
 
@@ -56,6 +60,9 @@ async fn serve(args: &Args) -> Result<(), Failure> {
     let server = Server::bind(args.config(), store)?;
     for address in server.addresses() {
         tracing::info!(%address, origin = server.origin(), "listening");
+    }
+    if !args.names_origin() {
+        tracing::warn!(origin = server.origin(), "no --origin: announces must be signed for this one");
     }
     let ended = async {
         tokio::select! {

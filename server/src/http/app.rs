@@ -67,7 +67,7 @@ impl App {
             writer.put(vec![Change::put(Key::Secret, Value::Secret(secret))]);
         }
         Ok(Self {
-            gate: Gate::new(origin, secret),
+            gate: Gate::new(origin, secret, civil()),
             metrics: Metrics::default(),
             unchecked: Notify::new(),
             tracker: Mutex::new(tracker),

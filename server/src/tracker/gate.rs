@@ -20,6 +20,7 @@ pub const TOKEN_TTL: u64 = 12 * 3600;
 pub struct Gate {
     origin: String,
     secret: [u8; 32],
+    since: UnixTime,
 }
 
 impl fmt::Debug for Gate {
@@ -49,9 +50,10 @@ impl Proven {
 }
 
 impl Gate {
-    /// A gate of the tracker with this origin (`scheme://host[:port]`) and secret.
-    pub const fn new(origin: String, secret: [u8; 32]) -> Self {
-        Self { origin, secret }
+    /// A gate of the tracker with this origin (`scheme://host[:port]`) and secret. Statements from before `since`, its
+    /// start, are refused: an earlier run may have taken them, and what it took is not kept.
+    pub const fn new(origin: String, secret: [u8; 32], since: UnixTime) -> Self {
+        Self { origin, secret, since }
     }
 
     /// The tracker's name in statements.
@@ -72,7 +74,7 @@ impl Gate {
                 if holds { Ok(Proven { mark: None, token: *token }) } else { Err(Denied::BadToken) }
             }
             Proof::Signed { time, nonce, signature } => {
-                if time.0.abs_diff(now.0) > WINDOW {
+                if time.0.abs_diff(now.0) > WINDOW || *time < self.since {
                     return Err(Denied::WrongTime);
                 }
                 let statement = announce.statement(&self.origin, *time, nonce);

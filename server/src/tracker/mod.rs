@@ -67,8 +67,8 @@ pub enum Denied {
     /// The token is not one of ours for this node, share and address, or it has expired.
     #[error("the token does not hold for this node, share and address; sign the next announce")]
     BadToken,
-    /// The statement's time is too far from ours.
-    #[error("the time of the statement is more than five minutes off")]
+    /// The statement's time is too far from ours, or from before we started.
+    #[error("the time of the statement is more than five minutes off, or before the tracker's start")]
     WrongTime,
     /// This signed announce was seen before.
     #[error("this statement was announced before")]

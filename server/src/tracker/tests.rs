@@ -48,7 +48,7 @@ fn port(port: u16) -> NonZeroU16 {
 }
 
 fn gate() -> Gate {
-    Gate::new(ORIGIN.to_owned(), [9; 32])
+    Gate::new(ORIGIN.to_owned(), [9; 32], UnixTime(0))
 }
 
 fn announce(discovery: DiscoveryKey, node: NodeId, event: Event, left: u64) -> Announce {
@@ -288,7 +288,7 @@ fn a_token_is_worth_nothing_for_another_address_share_or_node_or_when_changed() 
         let announce = Announce { proof: Proof::Token(changed), ..first };
         assert_eq!(check(v4(1), &announce), Some(Denied::BadToken), "byte {place}");
     }
-    let other = Gate::new(ORIGIN.to_owned(), [8; 32]).check(NOW, v4(1), &with(first));
+    let other = Gate::new(ORIGIN.to_owned(), [8; 32], UnixTime(0)).check(NOW, v4(1), &with(first));
     assert_eq!(other.unwrap_err(), Denied::BadToken);
 }
 
@@ -310,7 +310,7 @@ fn a_signature_covers_every_field_and_the_tracker() {
     for (number, announce) in forged.iter().enumerate() {
         assert_eq!(gate().check(NOW, v4(1), announce).unwrap_err(), Denied::Forged, "{number}");
     }
-    let other = Gate::new("https://other.example".to_owned(), [9; 32]);
+    let other = Gate::new("https://other.example".to_owned(), [9; 32], UnixTime(0));
     assert_eq!(other.check(NOW, v4(1), &good).unwrap_err(), Denied::Forged);
 }
 
@@ -321,6 +321,15 @@ fn a_clock_may_differ_by_five_minutes() {
             let check = gate().check(NOW, v4(1), &signed(&keys(), UnixTime(time), 1));
             assert_eq!(check.err(), (!good).then_some(Denied::WrongTime), "{off}");
         }
+    }
+}
+
+#[test]
+fn what_an_earlier_run_may_have_taken_is_refused() {
+    let gate = Gate::new(ORIGIN.to_owned(), [9; 32], NOW);
+    for (time, expected) in [(NOW.0 - 1, Some(Denied::WrongTime)), (NOW.0, None)] {
+        let check = gate.check(later(1), v4(1), &signed(&keys(), UnixTime(time), 1));
+        assert_eq!(check.err(), expected);
     }
 }
 
