@@ -1,8 +1,10 @@
 //! The embedded store: one file, crash-safe.
 
 use std::fmt;
+use std::fs::OpenOptions;
 use std::path::Path;
 
+use redb::backends::FileBackend;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 
 use super::{Store, StoreError};
@@ -21,12 +23,18 @@ impl fmt::Debug for DiskStore {
 }
 
 impl DiskStore {
-    /// Opens the file, or makes it. The secret of tokens lies in it: only its owner should be able to read it.
+    /// Opens the file, or makes it, readable by its owner alone: the secret of tokens lies in it.
     ///
     /// # Errors
     /// [`StoreError::Failed`] if it cannot be opened, is no store, or is open elsewhere.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let database = Database::create(path).map_err(StoreError::failed)?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(path).map_err(StoreError::failed)?;
+        let backend = FileBackend::new(file).map_err(StoreError::failed)?;
+        let database = Database::builder().create_with_backend(backend).map_err(StoreError::failed)?;
         // Reading a table that was never made is an error.
         let write = database.begin_write().map_err(StoreError::failed)?;
         write.open_table(RECORDS).map_err(StoreError::failed)?;

@@ -76,6 +76,24 @@ fn the_embedded_store_conforms() {
     conforms(&open);
 }
 
+#[cfg(unix)]
+#[test]
+fn only_its_owner_can_read_the_embedded_store() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    drop(DiskStore::open(&path).unwrap());
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o077, 0);
+}
+
+#[test]
+fn an_embedded_store_that_is_open_is_not_opened_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    let _open = DiskStore::open(&path).unwrap();
+    assert!(matches!(DiskStore::open(&path), Err(StoreError::Failed(_))));
+}
+
 #[test]
 fn a_file_that_is_no_store_is_refused_and_left_as_it_is() {
     let folder = tempfile::tempdir().unwrap();

@@ -44,3 +44,10 @@ impl Nonces {
         Ok(())
     }
 }
+
+#[cfg(test)]
+impl Nonces {
+    pub(super) fn len(&self) -> usize {
+        self.current.len() + self.previous.len()
+    }
+}

@@ -11,7 +11,7 @@ use super::peer::{Peer, Reach};
 const UNINDEXED_MAX: usize = 16;
 
 /// How many peers are what.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Tally {
     seeders: u32,
     v4: u32,
@@ -151,5 +151,15 @@ impl Share {
         } else if self.peers.len() > UNINDEXED_MAX {
             self.index = self.peers.iter().zip(0..).map(|((node, _), place)| (*node, place)).collect();
         }
+    }
+}
+
+#[cfg(test)]
+impl Share {
+    /// Compares the counts with the peers.
+    pub(super) fn assert_counted(&self) {
+        let mut tally = Tally::default();
+        self.peers.iter().for_each(|(_, peer)| tally.add(Tally::of(peer)));
+        assert_eq!(tally, self.tally);
     }
 }

@@ -210,6 +210,21 @@ fn silent_peers_are_not_told_of_and_a_sweep_forgets_them_in_small_steps() {
 }
 
 #[test]
+fn a_sweep_goes_on_where_the_last_one_ended() {
+    let mut tracker = Tracker::new(Config::default(), 1);
+    let ttl = u64::from(Config::default().peer_ttl);
+    let (first, last) = (DiscoveryKey([1; 32]), DiscoveryKey([2; 32]));
+    take(&mut tracker, NOW, v4(1), announce(last, node(0), Event::Started, 5)).unwrap();
+    for number in 1..=100 {
+        let fresh = announce(first, node(number), Event::Started, 5);
+        take(&mut tracker, later(ttl), v4(1), fresh).unwrap();
+    }
+    let mut changes = Vec::new();
+    (0..11).for_each(|_| tracker.sweep(later(ttl + 1), 10, &mut changes));
+    assert_eq!(changes, [Change::remove(Key::Peer(last, node(0)))]);
+}
+
+#[test]
 fn peers_are_found_among_many_after_any_were_removed() {
     let mut tracker = Tracker::new(Config::default(), 1);
     let mut random = Random::new(5);
@@ -221,10 +236,14 @@ fn peers_are_found_among_many_after_any_were_removed() {
             take(&mut tracker, NOW, v4(1), stop).unwrap();
             model.remove(&node(number));
         } else {
-            put(&mut tracker, NOW, v4(number as u32), number);
+            let left = random.below(2) as u64;
+            let source = if random.below(2) == 0 { v4(1) } else { v6(1) };
+            let one = announce(share(0), node(number), Event::None, left);
+            take(&mut tracker, NOW, source, one).unwrap();
             model.insert(node(number));
         }
         assert_eq!(tracker.peers(), model.len());
+        tracker.shares.values().for_each(Share::assert_counted);
     }
     let share = &tracker.shares[&share(0)];
     assert!(model.iter().all(|node| share.find(node).is_some_and(|place| share.get(place).0 == *node)));
@@ -351,6 +370,23 @@ fn a_replayed_statement_is_refused_for_as_long_as_its_time_is_good() {
 }
 
 #[test]
+fn a_mark_is_known_for_ten_minutes_wherever_the_spans_begin() {
+    let mark = |number: u64| [number.to_le_bytes(), [0; 8]].concat().try_into().unwrap();
+    for gap in [7, 100, 299, 301, 599, 600, 601] {
+        let mut nonces = Nonces::new(1000);
+        for number in 0..3000 / gap {
+            let at = number * gap;
+            assert_eq!(nonces.take(later(at), mark(number)), Ok(()));
+            let valid = (0..=number).filter(|earlier| at - earlier * gap <= 2 * gate::WINDOW);
+            for earlier in valid {
+                assert_eq!(nonces.take(later(at), mark(earlier)), Err(Denied::Replayed), "{gap} {number}");
+            }
+        }
+        assert!(nonces.len() as u64 <= 2 * (600 / gap + 2), "old ones go");
+    }
+}
+
+#[test]
 fn statements_are_refused_rather_than_forgotten_when_there_is_no_room() {
     let mut tracker = Tracker::new(Config { nonces_max: 1, ..Config::default() }, 1);
     for (nonce, at, expected) in [(1, 0, Ok(())), (2, 0, Err(Denied::Full)), (3, 601, Ok(()))] {
@@ -394,5 +430,6 @@ fn when_there_are_too_many_sources_the_further_ones_share_a_bucket() {
     assert!(limiter.take(start, v4(3).into(), 1).is_err(), "the third took what they share");
     // A second later the first two have full buckets again and give way.
     limiter.take(start + Duration::from_secs(1), v4(4).into(), 1).unwrap();
+    limiter.take(start + Duration::from_secs(1), v4(5).into(), 1).unwrap();
     assert!(limiter.sources() <= 3);
 }
