@@ -1,0 +1,160 @@
+//! `POST /announce`.
+
+use std::net::IpAddr;
+use std::num::NonZeroU16;
+use std::time::Duration;
+
+use hyper::StatusCode;
+use serde::{Deserialize, Serialize};
+use truecopy_protocol::content::identity::Nonce;
+use truecopy_protocol::job::Signature;
+use truecopy_protocol::{DiscoveryKey, NodeId, UnixTime, hex};
+
+use super::app::{App, civil};
+use super::reply::{self, Answer};
+use super::route::charge;
+use super::scrape::Counts;
+use crate::tracker::{Announce, Denied, Event, Proof, Proven, Reply, Token};
+
+/// What checking a signature costs a source on top: the time of some plain requests.
+const SIGNATURE_COST: u32 = 4;
+/// When the tracker is full.
+const FULL_PAUSE: Duration = Duration::from_secs(300);
+
+/// The body. Binary fields are in hexadecimal.
+#[derive(Deserialize)]
+struct Body<'a> {
+    discovery: &'a str,
+    node: &'a str,
+    port: NonZeroU16,
+    left: u64,
+    #[serde(default)]
+    event: EventName,
+    time: Option<u64>,
+    nonce: Option<&'a str>,
+    signature: Option<&'a str>,
+    token: Option<&'a str>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum EventName {
+    #[default]
+    None,
+    Started,
+    Stopped,
+    Completed,
+}
+
+#[derive(Serialize)]
+struct ReplyBody {
+    interval: u32,
+    min_interval: u32,
+    #[serde(flatten)]
+    counts: Counts,
+    token: String,
+    peers: Vec<PeerBody>,
+}
+
+#[derive(Serialize)]
+struct PeerBody {
+    node: String,
+    address: std::net::SocketAddr,
+}
+
+/// Answers an announce from `source`.
+pub(super) fn answer(app: &App, source: IpAddr, body: &[u8]) -> Answer {
+    let announce = match parse(body) {
+        Ok(announce) => announce,
+        Err(message) => return reply::malformed(&message),
+    };
+    if matches!(announce.proof, Proof::Signed { .. })
+        && let Err(refusal) = charge(app, source, SIGNATURE_COST)
+    {
+        return refusal;
+    }
+    match take(app, source, &announce) {
+        Ok((proven, reply)) => {
+            app.metrics.announced(&announce.proof);
+            let config = app.config.tracker;
+            let tell =
+                |told: crate::tracker::Told| PeerBody { node: hex(&told.node.0), address: told.address };
+            let body = ReplyBody {
+                interval: config.interval,
+                min_interval: config.min_interval,
+                counts: reply.scrape.into(),
+                token: hex(&proven.token().0),
+                peers: reply.peers.into_iter().map(tell).collect(),
+            };
+            reply::json(StatusCode::OK, &body)
+        }
+        Err(denied) => refuse(denied),
+    }
+}
+
+fn take(app: &App, source: IpAddr, announce: &Announce) -> Result<(Proven, Reply), Denied> {
+    let now = civil();
+    let proven = app.gate.check(now, source, announce)?;
+    let mut changes = Vec::new();
+    let reply = app.tracker().announce(now, source, announce, &proven, &mut changes)?;
+    app.keep(changes);
+    Ok((proven, reply))
+}
+
+fn refuse(denied: Denied) -> Answer {
+    let message = denied.to_string();
+    match denied {
+        Denied::Forged => reply::error(StatusCode::FORBIDDEN, "forged", &message),
+        Denied::WrongTime => reply::error(StatusCode::FORBIDDEN, "wrong_time", &message),
+        Denied::BadToken => reply::error(StatusCode::UNAUTHORIZED, "bad_token", &message),
+        Denied::Replayed => reply::error(StatusCode::CONFLICT, "replayed", &message),
+        Denied::Full => reply::later(StatusCode::SERVICE_UNAVAILABLE, "full", &message, FULL_PAUSE),
+    }
+}
+
+fn parse(body: &[u8]) -> Result<Announce, String> {
+    let body: Body<'_> = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let event = match body.event {
+        EventName::None => Event::None,
+        EventName::Started => Event::Started,
+        EventName::Stopped => Event::Stopped,
+        EventName::Completed if body.left > 0 => return Err("completed, but something is left".to_owned()),
+        EventName::Completed => Event::Completed,
+    };
+    let proof = match (body.token, body.time, body.nonce, body.signature) {
+        (Some(token), None, None, None) => Proof::Token(Token(bytes("token", token)?)),
+        (None, Some(time), Some(nonce), Some(signature)) => Proof::Signed {
+            time: UnixTime(time),
+            nonce: Nonce(bytes("nonce", nonce)?),
+            signature: Signature(bytes("signature", signature)?),
+        },
+        _ => return Err("either token, or time, nonce and signature are wanted".to_owned()),
+    };
+    Ok(Announce {
+        discovery: DiscoveryKey(bytes("discovery", body.discovery)?),
+        node: NodeId(bytes("node", body.node)?),
+        port: body.port,
+        left: body.left,
+        event,
+        proof,
+    })
+}
+
+/// The bytes of a field in hexadecimal.
+fn bytes<const N: usize>(field: &str, text: &str) -> Result<[u8; N], String> {
+    unhex(text).ok_or_else(|| format!("{field} is not {} hexadecimal digits", 2 * N))
+}
+
+/// Exactly `N` bytes from hexadecimal digits of either case.
+pub(super) fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    if text.len() != 2 * N {
+        return None;
+    }
+    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+        let high = char::from(pair[0]).to_digit(16)?;
+        let low = char::from(pair[1]).to_digit(16)?;
+        *byte = (high << 4 | low) as u8;
+    }
+    Some(bytes)
+}

@@ -1,0 +1,165 @@
+//! The peers of one share: found by key, drawn by number, counted.
+
+use std::collections::BTreeMap;
+
+use truecopy_protocol::NodeId;
+
+use super::Scrape;
+use super::peer::{Peer, Reach};
+
+/// Up to here a peer is found by looking at all of them; an index would cost more than it saves.
+const UNINDEXED_MAX: usize = 16;
+
+/// How many peers are what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Tally {
+    seeders: u32,
+    v4: u32,
+    v6: u32,
+}
+
+impl Tally {
+    fn of(peer: &Peer) -> Self {
+        Self {
+            seeders: u32::from(peer.left == 0),
+            v4: u32::from(peer.v4.is_some()),
+            v6: u32::from(peer.v6.is_some()),
+        }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.seeders += other.seeders;
+        self.v4 += other.v4;
+        self.v6 += other.v6;
+    }
+
+    fn sub(&mut self, other: Self) {
+        self.seeders -= other.seeders;
+        self.v4 -= other.v4;
+        self.v6 -= other.v6;
+    }
+}
+
+/// The peers of a share, in no order.
+#[derive(Debug, Default)]
+pub(super) struct Share {
+    peers: Vec<(NodeId, Peer)>,
+    /// Places by key; empty while there are few peers.
+    index: BTreeMap<NodeId, u32>,
+    tally: Tally,
+    pub(super) completed: u64,
+}
+
+impl Share {
+    pub(super) fn len(&self) -> usize {
+        self.peers.len()
+    }
+
+    pub(super) fn get(&self, place: usize) -> &(NodeId, Peer) {
+        &self.peers[place]
+    }
+
+    /// Peers that have an address of each family.
+    pub(super) const fn families(&self) -> (usize, usize) {
+        (self.tally.v4 as usize, self.tally.v6 as usize)
+    }
+
+    pub(super) fn scrape(&self) -> Scrape {
+        let seeders = u64::from(self.tally.seeders);
+        Scrape { seeders, leechers: self.peers.len() as u64 - seeders, completed: self.completed }
+    }
+
+    pub(super) fn find(&self, node: &NodeId) -> Option<usize> {
+        if self.index.is_empty() {
+            self.peers.iter().position(|(key, _)| key == node)
+        } else {
+            self.index.get(node).map(|place| *place as usize)
+        }
+    }
+
+    /// Adds or refreshes a peer; gives it as it is now, and what it lacked before if it was known.
+    pub(super) fn upsert(&mut self, node: NodeId, left: u64, reach: Reach) -> (Peer, Option<u64>) {
+        let Some(place) = self.find(&node) else {
+            let peer = Peer::new(left, reach);
+            self.push(node, peer);
+            return (peer, None);
+        };
+        let was = self.peers[place].1;
+        let mut peer = Peer { left, ..was };
+        peer.reach(reach);
+        self.replace(place, peer);
+        (peer, Some(was.left))
+    }
+
+    /// Puts back a peer of an earlier run; says whether it is a new one.
+    pub(super) fn restore(&mut self, node: NodeId, peer: Peer) -> bool {
+        match self.find(&node) {
+            Some(place) => self.replace(place, peer),
+            None => {
+                self.push(node, peer);
+                return true;
+            }
+        }
+        false
+    }
+
+    pub(super) fn remove(&mut self, place: usize) {
+        let (node, peer) = self.peers.swap_remove(place);
+        self.tally.sub(Tally::of(&peer));
+        if !self.index.is_empty() {
+            self.index.remove(&node);
+            if let Some((moved, _)) = self.peers.get(place) {
+                self.index.insert(*moved, place as u32);
+            }
+        }
+        if self.peers.len() * 4 < self.peers.capacity() {
+            self.peers.shrink_to(self.peers.len() * 2);
+        }
+    }
+
+    /// Drops the contacts of the peer at `place` that are older than `oldest`. If none is left the peer goes, another
+    /// takes its place, and its key is given.
+    pub(super) fn expire(&mut self, place: usize, oldest: u32) -> Option<NodeId> {
+        let (node, peer) = self.peers[place];
+        match peer.fresh(oldest) {
+            Some(fresh) => {
+                self.replace(place, fresh);
+                None
+            }
+            None => {
+                self.remove(place);
+                Some(node)
+            }
+        }
+    }
+
+    fn replace(&mut self, place: usize, peer: Peer) {
+        self.tally.sub(Tally::of(&self.peers[place].1));
+        self.tally.add(Tally::of(&peer));
+        self.peers[place].1 = peer;
+    }
+
+    fn push(&mut self, node: NodeId, peer: Peer) {
+        // Most shares have one or two peers: no room for four.
+        if self.peers.len() < 4 {
+            self.peers.reserve_exact(1);
+        }
+        self.tally.add(Tally::of(&peer));
+        self.peers.push((node, peer));
+        if !self.index.is_empty() {
+            self.index.insert(node, self.peers.len() as u32 - 1);
+        } else if self.peers.len() > UNINDEXED_MAX {
+            self.index = self.peers.iter().zip(0..).map(|((node, _), place)| (*node, place)).collect();
+        }
+    }
+}
+
+#[cfg(test)]
+impl Share {
+    /// Compares the counts with the peers.
+    pub(super) fn assert_counted(&self) {
+        let mut tally = Tally::default();
+        self.peers.iter().for_each(|(_, peer)| tally.add(Tally::of(peer)));
+        assert_eq!(tally, self.tally);
+    }
+}
