@@ -53,7 +53,7 @@ pub fn bench(jobs: usize, see: &mut dyn FnMut(&Figure)) {
         see(&seeds(cast, channel, mix, jobs, least));
     }
     see(&crowd(20, 980, 1 << 20, 20.0));
-    see(&crowd(200, 9_800, 64 << 10, 90.0));
+    see(&crowd(200, 9_800, 256 << 10, 90.0));
     if let Some(peak) = peak_memory() {
         see(&peak);
     }

@@ -1,5 +1,6 @@
 //! Connections from proven channel to goodbye.
 
+use alloc::boxed::Box;
 use core::time::Duration;
 
 use super::fetch::{Stage, Will};
@@ -140,7 +141,7 @@ impl Node {
     fn opened(&mut self, id: ConnId) {
         let Some(share) = self.conns.get(&id).and_then(|conn| conn.purpose.share()) else { return };
         let download = Download::new(&self.config, self.now);
-        self.up(id, share, Purpose::Downloads(share, alloc::boxed::Box::new(download)));
+        self.up(id, share, Purpose::Downloads(share, Box::new(download)));
         self.source_up(share, id);
         #[cfg(planted)]
         self.ask_twice(share, id);

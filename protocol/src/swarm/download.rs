@@ -237,13 +237,11 @@ impl Download {
         if self.cancelled.contains_key(&key) {
             return self.cancel_answered(run).map(|()| Use::Cancelled);
         }
-        match self.asked.remove(&key) {
-            Some((asked, len)) if asked == run => {
-                self.asked_bytes -= u64::from(len);
-                Ok(Use::Wanted)
-            }
-            _ => Err(Fault::Unasked),
-        }
+        // A reject that does not fit takes nothing off the list: what is owed is asked of others.
+        let (_, len) = *self.asked.get(&key).filter(|(asked, _)| *asked == run).ok_or(Fault::Unasked)?;
+        self.asked.remove(&key);
+        self.asked_bytes -= u64::from(len);
+        Ok(Use::Wanted)
     }
 
     /// A request that was taken back will not be served; a fault if there was none.

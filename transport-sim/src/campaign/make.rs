@@ -288,9 +288,10 @@ impl Kind {
                     Script::WrongLength,
                     Script::WrongHashes,
                     Script::LyingHave,
+                    Script::WrongReject,
                     Script::Silent,
                     Script::Noise,
-                ][draw.below(8)];
+                ][draw.below(9)];
                 let Scenario { senders, sources, .. } = draw.plan.scenario;
                 if senders < 2 || sources > 0 {
                     // A receiver may know nobody else.

@@ -40,6 +40,8 @@ pub enum Script {
     WrongHashes,
     /// It claims chunks that it rejects then, as absent.
     LyingHave,
+    /// It rejects other blocks than it was asked for.
+    WrongReject,
     /// It takes requests and answers pings, and sends nothing.
     Silent,
     /// It sends what it wants, not what the protocol says.

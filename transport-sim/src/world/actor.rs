@@ -203,6 +203,10 @@ impl Actor {
                 Script::LyingHave => {
                     return self.say(conn, &Message::Reject(Reject { run, why: RejectWhy::Absent }));
                 }
+                Script::WrongReject => {
+                    let run = BlockRun { count: run.count + 1, ..run };
+                    return self.say(conn, &Message::Reject(Reject { run, why: RejectWhy::Absent }));
+                }
                 Script::Silent => return,
                 Script::WrongHashes | Script::Noise => {}
             }
