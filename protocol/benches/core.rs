@@ -137,10 +137,10 @@ impl Zeros {
         let ids = [1, 2].map(|id| NodeId([id; 32]));
         let (manifest, layers) = (Arc::clone(&self.manifest), Arc::clone(&self.layers));
         let content = manifest.content_id();
-        let share = Share { share: SHARE, secret: SECRET, manifest, layers };
+        let share = Share::new(SHARE, SECRET, manifest, layers);
         let address: Candidate = "127.0.0.1:1".parse().unwrap();
         let peers = vec![PeerHint { key: None, addresses: vec![address] }];
-        let fetch = Fetch { share: SHARE, content, secret: SECRET, peers, manifest: None, layers: None };
+        let fetch = Fetch::new(SHARE, content, SECRET, peers);
         let start = Instant::now();
         let mut now = Now::ZERO;
         let mut todo = [VecDeque::new(), VecDeque::new()];

@@ -107,12 +107,11 @@ fn main() {
     let secret = AccessSecret([3; 32]);
     // No file has more than one chunk.
     let layers = Arc::new(Layers::new(Arc::clone(&manifest), vec![]).expect("no layers"));
-    let share = Share { share: SHARE, secret, manifest: Arc::clone(&manifest), layers };
+    let share = Share::new(SHARE, secret, Arc::clone(&manifest), layers);
     sender.handle(Now::ZERO, Input::Command(Command::Share(share)));
     let address: Candidate = "sender.example:1".parse().expect("an address");
     let peers = vec![PeerHint { key: Some(sender.id), addresses: vec![address] }];
-    let fetch =
-        Fetch { share: SHARE, content: manifest.content_id(), secret, peers, manifest: None, layers: None };
+    let fetch = Fetch::new(SHARE, manifest.content_id(), secret, peers);
     receiver.handle(Now::ZERO, Input::Command(Command::Fetch(fetch)));
 
     let mut now = Now::ZERO;

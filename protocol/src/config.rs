@@ -63,6 +63,16 @@ pub struct Config {
     pub checkpoint_interval: Duration,
     /// Between two progress events of a share.
     pub progress_interval: Duration,
+    /// Peers of a swarm that are served at once, one of them by turns (the optimistic slot).
+    pub upload_slots: u32,
+    /// Peers of one share that are dialled of our own accord.
+    pub peers_wanted: u32,
+    /// Verified chunks are told after this time at the latest.
+    pub have_interval: Duration,
+    /// Between two decisions on whom to serve.
+    pub choke_interval: Duration,
+    /// Between two tellings of new peers to peers.
+    pub gossip_interval: Duration,
 }
 
 impl Default for Config {
@@ -93,6 +103,11 @@ impl Default for Config {
             lost_timeout: Duration::from_secs(600),
             checkpoint_interval: Duration::from_secs(5),
             progress_interval: Duration::from_millis(100),
+            upload_slots: 5,
+            peers_wanted: 32,
+            have_interval: Duration::from_millis(200),
+            choke_interval: Duration::from_secs(10),
+            gossip_interval: Duration::from_secs(10),
         }
     }
 }
@@ -112,9 +127,15 @@ impl Config {
         self.spans_reserved = self.spans_reserved.max(SPANS_HIGH as u32 + 1);
         self.spans_max = self.spans_max.max(self.spans_reserved.saturating_add(1));
         // What is set anew when it is due must be due later.
-        for pause in
-            [&mut self.dial_timeout, &mut self.backoff_min, &mut self.backoff_max, &mut self.find_timeout]
-        {
+        for pause in [
+            &mut self.dial_timeout,
+            &mut self.backoff_min,
+            &mut self.backoff_max,
+            &mut self.find_timeout,
+            &mut self.have_interval,
+            &mut self.choke_interval,
+            &mut self.gossip_interval,
+        ] {
             *pause = (*pause).max(PAUSE_MIN);
         }
         self

@@ -53,6 +53,39 @@ pub struct PeerHint {
     pub addresses: Vec<Candidate>,
 }
 
+/// Whether peers of a share may learn of each other, and give each other what they have. A property of the share: on for
+/// what is published, off for what is sent to somebody.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Swarming {
+    /// Only whoever serves the whole share knows its receivers.
+    #[default]
+    Off,
+    /// As the first source says.
+    AsTold,
+    /// They may.
+    On,
+}
+
+/// In which order chunks are asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Order {
+    /// From the first to the last.
+    #[default]
+    Sequential,
+    /// What the fewest peers have comes first, random among equals.
+    RarestFirst,
+}
+
+/// What becomes of a share that was fetched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Afterwards {
+    /// Its connections are closed.
+    #[default]
+    Leave,
+    /// They stay: a `Share` command for it follows, or an `End`.
+    Seed,
+}
+
 /// A share to be served.
 #[derive(Clone, Debug)]
 pub struct Share {
@@ -64,6 +97,22 @@ pub struct Share {
     pub manifest: Arc<Manifest>,
     /// The chunk hashes of its larger files.
     pub layers: Arc<Layers>,
+    /// Whether its receivers may learn of each other.
+    pub swarm: Swarming,
+    /// The port that peers of a swarm are told to find us at; none: they are not told any.
+    pub port: Option<u16>,
+}
+
+impl Share {
+    /// A share whose receivers do not learn of each other.
+    pub const fn new(
+        share: ShareId,
+        secret: AccessSecret,
+        manifest: Arc<Manifest>,
+        layers: Arc<Layers>,
+    ) -> Self {
+        Self { share, secret, manifest, layers, swarm: Swarming::Off, port: None }
+    }
 }
 
 /// A share to be fetched.
@@ -81,6 +130,32 @@ pub struct Fetch {
     pub manifest: Option<Arc<Manifest>>,
     /// Chunk hashes, where a metadata file has them.
     pub layers: Option<Arc<Layers>>,
+    /// Whether to give to other receivers, and to learn of them.
+    pub swarm: Swarming,
+    /// The port that peers of a swarm are told to find us at; none: they are not told any.
+    pub port: Option<u16>,
+    /// In which order it is fetched.
+    pub order: Order,
+    /// What becomes of it when all is placed.
+    pub afterwards: Afterwards,
+}
+
+impl Fetch {
+    /// A plain fetch of a content from these peers.
+    pub const fn new(share: ShareId, content: ContentId, secret: AccessSecret, peers: Vec<PeerHint>) -> Self {
+        Self {
+            share,
+            content,
+            secret,
+            peers,
+            manifest: None,
+            layers: None,
+            swarm: Swarming::Off,
+            port: None,
+            order: Order::Sequential,
+            afterwards: Afterwards::Leave,
+        }
+    }
 }
 
 /// What the user wants.

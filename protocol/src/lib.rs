@@ -22,7 +22,7 @@
 //! let mut node = Node::new(Config::default(), [7; 32], now);
 //! let peers = vec![PeerHint { key: None, addresses: vec!["192.0.2.1:7000".parse()?] }];
 //! let (share, content, secret) = (ShareId(0), ContentId([1; 32]), AccessSecret::PUBLIC);
-//! let fetch = Fetch { share, content, secret, peers, manifest: None, layers: None };
+//! let fetch = Fetch::new(share, content, secret, peers);
 //!
 //! let mut failed = None;
 //! let mut input = Input::Command(Command::Fetch(fetch));

@@ -19,6 +19,12 @@ pub enum Timer {
     Progress(ShareId),
     /// Without a peer for too long.
     GiveUp(ShareId),
+    /// Tell peers what was verified.
+    Have(ShareId),
+    /// Decide whom to serve.
+    Choke(ShareId),
+    /// Tell peers of peers.
+    Gossip(ShareId),
 }
 
 /// All deadlines of a node. Setting and the next one are O(log n).

@@ -109,17 +109,12 @@ fn transfer(total: u64) -> Duration {
     let (sender, _sender_events, id) = start();
     let (receiver, events, _) = start();
     sender.register(SHARE, Arc::clone(&bytes) as Arc<dyn Storage>);
-    let spec = Share {
-        share: SHARE,
-        secret: SECRET,
-        manifest: Arc::clone(&manifest),
-        layers: Arc::new(layers(&manifest)),
-    };
+    let spec = Share::new(SHARE, SECRET, Arc::clone(&manifest), Arc::new);
     sender.command(Command::Share(spec)).expect("it runs");
     let begun = Instant::now();
     let peers = vec![PeerHint { key: Some(id), addresses: vec![Candidate::Tcp(sender.addresses()[0])] }];
     let content = manifest.content_id();
-    let fetch = Fetch { share: SHARE, content, secret: SECRET, peers, manifest: None, layers: None };
+    let fetch = Fetch::new(SHARE, content, SECRET, peers);
     receiver.command(Command::Fetch(fetch)).expect("it runs");
     until(&events, |event| matches!(event, Event::Offer { .. }));
     receiver.register(SHARE, bytes);

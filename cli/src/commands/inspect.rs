@@ -92,7 +92,7 @@ fn fetch(args: &InspectArgs, context: &Context, ticket: Ticket) -> Result<Arc<Ma
         })?;
     let command =
         |command| net.handle.command(command).map_err(|stopped| Error::new(Exit::Unexpected, stopped));
-    command(Command::Fetch(Fetch { share: SHARE, content, secret, peers, manifest: None, layers: None }))?;
+    command(Command::Fetch(Fetch::new(SHARE, content, secret, peers)))?;
     loop {
         match net.next()? {
             Some(NodeEvent::Offer { manifest, .. }) => {

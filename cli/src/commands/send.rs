@@ -182,7 +182,7 @@ impl Open {
         let Prepared { manifest, layers, sources, .. } = prepared;
         self.net.handle.register(SHARE, Arc::new(Share::Serving(serve(&manifest, &sources, &self.run)?)));
         let layers = Arc::new(layers);
-        let offered = Offered { share: SHARE, secret: self.secret, manifest: Arc::clone(&manifest), layers };
+        let offered = Offered::new(SHARE, self.secret, Arc::clone(&manifest), layers);
         self.command(Command::Share(offered))?;
         Ok(manifest)
     }

@@ -58,6 +58,7 @@ impl Node {
         if self.running(share).is_some() {
             self.timers.arm(Timer::Progress(share), self.now + self.config.progress_interval);
             self.claim(share);
+            self.has_news(share);
             self.maybe_commit(share);
         }
     }

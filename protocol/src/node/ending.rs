@@ -2,9 +2,11 @@
 
 use alloc::vec::Vec;
 
+use super::Node;
+use super::exchange::Purpose;
 use super::fetch::{End, Stage};
-use super::{Node, Purpose};
 use crate::content::identity::{Nonce, ReceiptStatement, selection_digest};
+use crate::input::Afterwards;
 use crate::job::{Durability, Outcome, StorageError};
 use crate::output::{Event, Failure, Goodbye, Output, Refusal, Waiting};
 use crate::timers::Timer;
@@ -38,13 +40,16 @@ impl Node {
     /// Everything wanted is verified: the claims are written, then the files are placed.
     pub(super) fn maybe_commit(&mut self, share: ShareId) {
         let Some(fetch) = self.fetches.get_mut(&share) else { return };
-        let Stage::Running(manifest, transfer) = &fetch.stage else { return };
+        let Stage::Running(_, transfer) = &fetch.stage else { return };
         let idle = self.jobs.of(share) == 0;
         if !transfer.is_complete() || transfer.has_claims() || !idle {
             return;
         }
         let progress = transfer.progress;
-        fetch.stage = Stage::Committing(alloc::sync::Arc::clone(manifest));
+        fetch.stage = match core::mem::replace(&mut fetch.stage, Stage::Ended) {
+            Stage::Running(manifest, transfer) => Stage::Committing(manifest, transfer),
+            other => other,
+        };
         self.timers.cancel(Timer::Checkpoint(share));
         self.timers.cancel(Timer::Dial(share));
         self.timers.cancel(Timer::GiveUp(share));
@@ -58,7 +63,7 @@ impl Node {
     pub(super) fn commit_done(&mut self, share: ShareId, result: Result<Outcome, StorageError>) {
         let Some(fetch) = self.fetches.get_mut(&share) else { return };
         let outcome = match (result, &fetch.stage) {
-            (Ok(outcome), Stage::Committing(_)) => outcome,
+            (Ok(outcome), Stage::Committing(..)) => outcome,
             // It was told to end meanwhile; what is placed is placed.
             (Ok(outcome), _) => {
                 fetch.stage = Stage::Ended;
@@ -66,7 +71,11 @@ impl Node {
             }
             (Err(error), _) => return self.fail(share, Failure::Storage(error)),
         };
-        fetch.stage = Stage::Placed;
+        let stays = fetch.afterwards == Afterwards::Seed;
+        fetch.stage = match core::mem::replace(&mut fetch.stage, Stage::Placed(None)) {
+            Stage::Committing(manifest, transfer) if stays => Stage::Placed(Some((manifest, transfer))),
+            _ => Stage::Placed(None),
+        };
         let receipt = Receipt {
             selection: selection_digest(&fetch.selection),
             outcome,
@@ -75,17 +84,24 @@ impl Node {
         };
         self.event(Event::Completed { share, outcome });
         for id in self.conns_of(share) {
-            if self.download(id).is_some() {
+            // Whoever has only a part did not send the share.
+            let is_sender = self.download(id).is_some_and(|download| download.have().is_whole());
+            if is_sender {
                 self.sign_receipt(share, id, receipt);
-            } else {
+            } else if !stays {
                 self.dismiss(id, Reason::Done);
             }
+            self.mind_interest(share, id);
         }
     }
 
     pub(super) fn sign_done(&mut self, id: ConnId, receipt: Receipt) {
         self.with_session(id, |session| session.send(&Message::Receipt(receipt)));
-        self.dismiss(id, Reason::Done);
+        let share = self.conns.get(&id).and_then(|conn| conn.purpose.share());
+        let leaves = share.and_then(|share| self.fetches.get(&share)).map(|fetch| fetch.afterwards);
+        if leaves == Some(Afterwards::Leave) {
+            self.dismiss(id, Reason::Done);
+        }
     }
 
     /// A fetch ends without its files.
@@ -118,7 +134,14 @@ impl Node {
 
     fn wind_down(&mut self, share: ShareId, end: End, reason: Reason) {
         let Some(fetch) = self.fetches.get_mut(&share) else { return };
-        let ended = matches!(fetch.stage, Stage::Placed | Stage::Ending(..) | Stage::Ended);
+        if let Stage::Placed(Some(_)) = fetch.stage {
+            // It was to be seeded: nothing is left to be kept.
+            fetch.stage = Stage::Placed(None);
+            self.timers.cancel(Timer::Progress(share));
+            self.conns_of(share).into_iter().for_each(|id| self.dismiss(id, reason));
+            return self.maybe_ended(share);
+        }
+        let ended = matches!(fetch.stage, Stage::Placed(_) | Stage::Ending(..) | Stage::Ended);
         if let (Stage::Ending(_, told @ End::Told), End::Failed(Failure::Storage(_))) =
             (&mut fetch.stage, end)
         {
@@ -181,7 +204,7 @@ impl Node {
                     fetch.stage = Stage::Ended;
                     self.tell_end(share, end);
                 }
-                Stage::Placed | Stage::Ended => {}
+                Stage::Placed(None) | Stage::Ended => {}
                 _ => return,
             }
         }
@@ -192,7 +215,14 @@ impl Node {
         if self.serving.contains_key(&share) || self.conns.values().any(|conn| of(&conn.purpose)) {
             return;
         }
-        if self.fetches.remove(&share).is_some() || self.unserved.remove(&share).is_some() {
+        let fetched = self.fetches.remove(&share);
+        if let Some(fetch) = &fetched
+            && self.discoveries.get(&fetch.key.discovery()) == Some(&share)
+        {
+            self.discoveries.remove(&fetch.key.discovery());
+        }
+        if fetched.is_some() || self.unserved.remove(&share).is_some() {
+            self.leave_swarm(share);
             self.timers.cancel(Timer::Progress(share));
             self.pool.trim(SPANS_IDLE);
             self.event(Event::Ended { share });

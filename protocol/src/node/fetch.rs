@@ -2,22 +2,25 @@
 
 use alloc::sync::Arc;
 
+use super::Node;
 use super::claims::Checkpoints;
+use super::exchange::Conn;
 use super::jobs::Pending;
-use super::{Node, Purpose};
+use crate::content::identity::Role;
 use crate::content::layers::Layers;
 use crate::content::manifest::Manifest;
 use crate::content::selection::Selection;
-use crate::input::{Fetch, LinkLoss, PeerHint};
+use crate::input::{Afterwards, Fetch, LinkLoss, Order, PeerHint, Swarming};
 use crate::output::{Event, Failure, Fault, Goodbye, Output, PeerGone, Refusal, Waiting};
 use crate::session::ShareKey;
-use crate::swarm::download::{Download, Told, Use};
+use crate::swarm::circle::Circle;
+use crate::swarm::download::{Choking, Download, Told, Use};
 use crate::swarm::offer::ManifestFetch;
-use crate::swarm::targets::{Next, Targets};
+use crate::swarm::targets::{Next, Origin, Targets};
 use crate::swarm::transfer::Transfer;
 use crate::timers::Timer;
 use crate::wire::{Corrupt, Message, Reason, Reject, RejectWhy};
-use crate::{BlobId, ConnId, ContentId, EntryIndex, ShareId};
+use crate::{BlobId, ConnId, ContentId, EntryIndex, Hash, NodeId, ShareId};
 
 /// A share that is fetched.
 #[derive(Debug)]
@@ -37,6 +40,10 @@ pub(super) struct Fetching {
     pub(super) lands: u32,
     pub(super) checkpoints: Checkpoints,
     pub(super) selection: Selection,
+    pub(super) order: Order,
+    pub(super) afterwards: Afterwards,
+    /// The chunk hashes of the manifest itself, once somebody may ask for them.
+    pub(super) own_layer: Option<Arc<[Hash]>>,
 }
 
 /// Whether a peer ever proved that it knows the share.
@@ -76,9 +83,9 @@ pub(super) enum Stage {
     Opening(Arc<Manifest>),
     Running(Arc<Manifest>, Transfer),
     /// Everything is verified: the claims are written, then the files placed.
-    Committing(Arc<Manifest>),
-    /// Placed; peers are told.
-    Placed,
+    Committing(Arc<Manifest>, Transfer),
+    /// Placed; peers are told. What peers may ask for until it is served from its place.
+    Placed(Option<(Arc<Manifest>, Transfer)>),
     /// It ends: the last claims are written first.
     Ending(Option<Transfer>, End),
     /// Nothing is left to do but to let connections close.
@@ -98,9 +105,27 @@ impl Fetching {
             Stage::Offered(manifest)
             | Stage::Opening(manifest)
             | Stage::Running(manifest, _)
-            | Stage::Committing(manifest) => Some(manifest),
-            Stage::Seeking | Stage::Manifest(..) | Stage::Ending(..) | Stage::Placed | Stage::Ended => None,
+            | Stage::Committing(manifest, _)
+            | Stage::Placed(Some((manifest, _))) => Some(manifest),
+            Stage::Seeking | Stage::Manifest(..) | Stage::Ending(..) | Stage::Placed(None) | Stage::Ended => {
+                None
+            }
         }
+    }
+
+    /// What is there, as far as it is verified.
+    pub(super) const fn transfer(&self) -> Option<&Transfer> {
+        match &self.stage {
+            Stage::Running(_, transfer)
+            | Stage::Committing(_, transfer)
+            | Stage::Placed(Some((_, transfer))) => Some(transfer),
+            _ => None,
+        }
+    }
+
+    /// Whether the staging may be read for others: not while its files are put in their places.
+    pub(super) const fn may_read(&self) -> bool {
+        matches!(&self.stage, Stage::Running(_, transfer) if !transfer.is_complete())
     }
 
     /// Whether peers are still of use.
@@ -120,7 +145,7 @@ impl Node {
         }
         let mut targets = Targets::default();
         for hint in spec.peers {
-            targets.add(hint, self.now);
+            targets.add(hint, Origin::Named, self.now);
         }
         // What belongs to another content is of no use.
         let offer = spec.manifest.filter(|manifest| manifest.content_id() == spec.content);
@@ -139,8 +164,20 @@ impl Node {
             lands: 0,
             checkpoints: Checkpoints::default(),
             selection: Selection::All,
+            order: if spec.swarm == Swarming::Off { Order::Sequential } else { spec.order },
+            afterwards: spec.afterwards,
+            own_layer: None,
         };
+        if spec.swarm != Swarming::Off {
+            // A share that is served as well is served by that.
+            self.discoveries.entry(fetch.key.discovery()).or_insert(share);
+        }
+        self.circles.insert(share, Circle::new(spec.swarm, spec.port));
         self.fetches.insert(share, fetch);
+        if let Some(manifest) = &offer {
+            self.manifest_known(share, manifest);
+        }
+        self.arm_swarm(share);
         self.timers.set(Timer::GiveUp(share), self.now + self.config.find_timeout);
         if let Some(manifest) = offer {
             self.event(Event::Offer { share, manifest });
@@ -152,7 +189,7 @@ impl Node {
     pub(super) fn add_peer(&mut self, share: ShareId, peer: PeerHint) {
         let now = self.now;
         match self.fetches.get_mut(&share) {
-            Some(fetch) => fetch.targets.add(peer, now),
+            Some(fetch) => fetch.targets.add(peer, Origin::Named, now),
             None => return self.refuse(share, Refusal::UnknownShare),
         }
         self.dial_due(share);
@@ -170,8 +207,10 @@ impl Node {
             self.outputs.push_back(Output::Hangup { conn, why: Goodbye::Said(Reason::TooSlow) });
             self.source_lost(share, conn, LinkLoss::TimedOut);
         }
+        let met = self.met(share);
+        let wanted = self.config.peers_wanted as usize;
         while let Some(fetch) = self.fetches.get_mut(&share)
-            && let Some((index, due)) = fetch.targets.due(now)
+            && let Some((index, due)) = fetch.targets.due(now, wanted, &met)
         {
             let conn = ConnId(self.next_dial);
             self.next_dial += 1;
@@ -183,19 +222,20 @@ impl Node {
     }
 
     fn set_dial_timer(&mut self, share: ShareId) {
-        match self.fetches.get(&share).and_then(|fetch| fetch.targets.wake()) {
+        let wanted = self.config.peers_wanted as usize;
+        match self.fetches.get(&share).and_then(|fetch| fetch.targets.wake(wanted)) {
             Some(at) => self.timers.set(Timer::Dial(share), at),
             None => self.timers.cancel(Timer::Dial(share)),
         }
     }
 
     /// A dialled connection is there; whether it is of use.
-    pub(super) fn welcome_dialled(&mut self, share: ShareId, conn: ConnId) -> bool {
+    pub(super) fn welcome_dialled(&mut self, share: ShareId, conn: ConnId, peer: NodeId) -> bool {
         let Some(fetch) = self.fetches.get_mut(&share) else { return false };
         if !fetch.wants_peers() {
             return false;
         }
-        let Ok(needless) = fetch.targets.connected(conn) else { return false };
+        let Ok(needless) = fetch.targets.connected(conn, peer) else { return false };
         for dial in needless {
             self.dials.remove(&dial);
             self.outputs.push_back(Output::Hangup { conn: dial, why: Goodbye::Said(Reason::Replaced) });
@@ -206,8 +246,10 @@ impl Node {
 
     /// A source has proven that it knows the share.
     pub(super) fn source_up(&mut self, share: ShareId, id: ConnId) {
+        let role = self.conns.get(&id).map(|conn| conn.session.role);
         let Some(fetch) = self.fetches.get_mut(&share) else { return };
-        if fetch.met == Met::Nobody {
+        // Who comes to us may be looking for the share as we are.
+        if fetch.met == Met::Nobody && role == Some(Role::Initiator) {
             fetch.met = Met::Somebody;
             // Found: from now on it can only be lost.
             self.timers.cancel(Timer::GiveUp(share));
@@ -243,7 +285,11 @@ impl Node {
             PeerGone::Lost(why) => why,
             PeerGone::Dismissed(Reason::TooSlow) => LinkLoss::TimedOut,
             PeerGone::Dismissed(Reason::Busy) => LinkLoss::Local,
-            PeerGone::Dismissed(Reason::NotInterested) => LinkLoss::Closed,
+            PeerGone::Dismissed(Reason::NotInterested | Reason::Replaced) => LinkLoss::Closed,
+            // A receiver that has all it wants, or wants no more: it says nothing of the share.
+            PeerGone::Said(
+                Reason::Done | Reason::Declined | Reason::Refused | Reason::Storage | Reason::NoSuchShare,
+            ) if self.is_swarm(share) => LinkLoss::Closed,
             PeerGone::Said(
                 Reason::Busy
                 | Reason::Leaving
@@ -289,7 +335,9 @@ impl Node {
         fetch.targets.bury(id);
         // The first cause: a later one says less of what happened.
         let failure = *fetch.grudge.get_or_insert(failure);
-        if fetch.targets.all_dead() {
+        let is_alone = self.conns_of(share).is_empty() || !self.is_swarm(share);
+        let Some(fetch) = self.fetches.get(&share) else { return };
+        if fetch.targets.all_dead() && is_alone {
             self.fail(share, failure);
         } else {
             self.timers.arm(Timer::GiveUp(share), self.now + self.config.lost_timeout);
@@ -300,7 +348,7 @@ impl Node {
     fn source_broken_there(&mut self, share: ShareId, id: ConnId, why: RejectWhy, entry: Option<EntryIndex>) {
         let (failure, reason) = match why {
             RejectWhy::Changed => (Failure::SourceChanged(entry), Reason::SourceChanged),
-            RejectWhy::Unreadable | RejectWhy::Absent | RejectWhy::Cancelled => {
+            RejectWhy::Unreadable | RejectWhy::Absent | RejectWhy::Cancelled | RejectWhy::Choked => {
                 (Failure::SourceUnreadable(entry), Reason::SourceUnreadable)
             }
         };
@@ -310,9 +358,19 @@ impl Node {
 
     /// Without a peer for too long.
     pub(super) fn give_up(&mut self, share: ShareId) {
-        let is_alone = self.conns_of(share).is_empty();
+        let conns = self.conns_of(share);
+        let (is_alone, is_swarm) = (conns.is_empty(), self.is_swarm(share));
+        let is_served = conns.into_iter().any(|id| self.is_of_use(share, id));
         let Some(fetch) = self.fetches.get_mut(&share) else { return };
         if !fetch.wants_peers() {
+            return;
+        }
+        if !is_alone && is_swarm {
+            if !is_served {
+                // Peers are there, and none of them has what is missing.
+                let why = fetch.grudge.unwrap_or(Failure::NotAvailable);
+                self.fail(share, why);
+            }
             return;
         }
         if !is_alone {
@@ -343,13 +401,17 @@ impl Node {
             Message::Have(ranges) => {
                 let chunks =
                     self.fetches.get(&share).and_then(|fetch| fetch.manifest()).map(|m| m.chunk_count());
-                let now = self.now;
+                self.told_have(share, id, &ranges, chunks)
+            }
+            Message::Choke => {
                 if let Some(download) = self.download(id) {
-                    if download.told() < Told::Info {
-                        return Err(Fault::OutOfTurn);
-                    }
-                    download.have(&ranges, chunks.unwrap_or(u32::MAX))?;
-                    download.tell(Told::Have, now);
+                    download.choke(Choking::Choked);
+                }
+                Ok(())
+            }
+            Message::Unchoke => {
+                if let Some(download) = self.download(id) {
+                    download.choke(Choking::Unchoked);
                 }
                 self.ask(share, id);
                 Ok(())
@@ -369,17 +431,12 @@ impl Node {
                 }
                 Ok(())
             }
-            // Words that are meant for a sender; harmless.
-            Message::Paused | Message::Resumed | Message::Receipt(_) => Ok(()),
             _ => Err(Fault::OutOfTurn),
         }
     }
 
     pub(super) fn download(&mut self, id: ConnId) -> Option<&mut Download> {
-        match self.conns.get_mut(&id).map(|conn| &mut conn.purpose) {
-            Some(Purpose::Downloads(_, download)) => Some(download),
-            Some(Purpose::Strange(_) | Purpose::Uploads(..) | Purpose::Leaving(_)) | None => None,
-        }
+        self.conns.get_mut(&id)?.download_mut()
     }
 
     fn rejected(&mut self, share: ShareId, id: ConnId, reject: Reject) -> Result<(), Fault> {
@@ -392,19 +449,27 @@ impl Node {
             self.ask(share, id);
             return Ok(());
         }
-        if reject.run.count == 0 || reject.why != RejectWhy::Absent || entry.is_none() {
+        let is_passing = matches!(reject.why, RejectWhy::Absent | RejectWhy::Choked);
+        if reject.run.count == 0 || !is_passing || entry.is_none() {
             self.source_broken_there(share, id, reject.why, entry);
             return Ok(());
         }
-        let Some(Purpose::Downloads(_, download)) = self.conns.get_mut(&id).map(|conn| &mut conn.purpose)
-        else {
-            return Ok(());
-        };
+        let Some(download) = self.conns.get_mut(&id).and_then(Conn::download_mut) else { return Ok(()) };
         let use_for = download.rejected(reject.run)?;
+        if reject.why == RejectWhy::Choked {
+            // Whoever rejects for it without having said it is not asked again either.
+            download.choke(Choking::Choked);
+        }
         if let Some(Stage::Running(_, transfer)) = self.fetches.get_mut(&share).map(|fetch| &mut fetch.stage)
         {
-            if let Some((place, _)) = transfer.position(reject.run) {
-                download.lacks(place.chunk);
+            if let Some((place, _)) = transfer.position(reject.run)
+                && reject.why == RejectWhy::Absent
+            {
+                let was_whole = download.have().is_all();
+                let had = download.lacks(place.chunk, &mut |chunk| transfer.seen(chunk));
+                if had && !was_whole {
+                    transfer.unseen(place.chunk);
+                }
             }
             if use_for == Use::Wanted {
                 transfer.unask(reject.run);

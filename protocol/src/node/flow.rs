@@ -1,22 +1,27 @@
 //! The flow of blocks in: asking, assembling, landing, comparing.
 
-use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
+use super::Node;
+use super::exchange::{Conn, Reading};
 use super::fetch::{Stage, Will};
-use super::{Conn, Node, Purpose, Reading};
 use crate::config::{SPANS_HIGH, SPANS_LOW};
 use crate::content::geometry::{BLOCK, Shape};
 use crate::job::{Extent, LandExtent, StorageError};
 use crate::output::{Failure, Fault, Output};
 #[cfg(planted)]
 use crate::planted::{Bug, is};
-use crate::swarm::download::{Batch, Download, EXTENTS_MAX, Incoming, Told, Use};
+use crate::swarm::download::{Batch, Choking, Download, EXTENTS_MAX, Incoming, Told, Use};
 use crate::swarm::hashes::check;
-use crate::swarm::transfer::{Checked, Place, Sentence, Transfer};
+use crate::swarm::transfer::{Checked, Origin, Place, Sentence, Transfer};
 use crate::swarm::upload::run_len;
 use crate::wire::{BlockRun, BlocksHead, Corrupt, Hashes, Message};
 use crate::{BlobId, ConnId, Hash, ShareId};
+
+fn downloading(conn: &mut Conn) -> Option<(ShareId, &mut Download)> {
+    let (share, exchange) = conn.exchange_mut()?;
+    Some((share, exchange.download.as_mut()?))
+}
 
 /// `Land` jobs below which a small batch need not wait for more.
 const LANDS_BUSY: u32 = 2;
@@ -42,9 +47,7 @@ impl Node {
         let (now, config) = (self.now, &self.config);
         let Some(fetch) = self.fetches.get_mut(&share) else { return };
         let Stage::Running(_, transfer) = &mut fetch.stage else { return };
-        let Some(Conn { purpose: Purpose::Downloads(_, download), .. }) = self.conns.get_mut(&id) else {
-            return;
-        };
+        let Some(download) = self.conns.get_mut(&id).and_then(Conn::download_mut) else { return };
         if fetch.will == Will::Pause || download.told() < Told::Have {
             return;
         }
@@ -52,10 +55,13 @@ impl Node {
         let mut is_through = false;
         loop {
             while download.has_room_for_hashes()
-                && let Some(range) = transfer.pick_hashes()
+                && let Some(range) = transfer.pick_hashes(download.have())
             {
                 download.ask_hashes(range, now);
                 messages.push(Message::HashRequest(range));
+            }
+            if download.choking() == Choking::Choked {
+                break;
             }
             if download.is_cancelling() || !transfer.is_hungry() || !download.has_room(config) {
                 is_through = !transfer.is_hungry() && download.is_free();
@@ -67,10 +73,11 @@ impl Node {
                 }
                 break;
             }
-            let picked = transfer.pick(id, config.active_chunks_max, |chunk| download.has(chunk));
+            let picked = transfer.pick(id, config.active_chunks_max, download.have(), download.last());
             let Some((place, run)) = picked else { break };
             let Some(len) = run_len(&place.shape, run) else { break };
             download.ask(run, len, now);
+            download.asked_of(place.chunk);
             messages.push(Message::Request(run));
         }
         if !messages.is_empty() {
@@ -82,8 +89,7 @@ impl Node {
 
     /// Whether a source may be asked for blocks: each that is holds a buffer, and only so many are reserved.
     fn may_begin(&self, id: ConnId) -> bool {
-        let busy =
-            |conn: &Conn| matches!(&conn.purpose, Purpose::Downloads(_, download) if download.is_busy());
+        let busy = |conn: &Conn| conn.download().is_some_and(Download::is_busy);
         self.conns.get(&id).is_some_and(busy)
             || self.conns.values().filter(|conn| busy(conn)).count() < self.config.sources_max()
     }
@@ -110,11 +116,7 @@ impl Node {
 
     pub(super) fn blocks_begin(&mut self, id: ConnId, head: BlocksHead) -> Result<(), Fault> {
         let extents_max = self.extents_max();
-        let Some(Purpose::Downloads(share, download)) = self.conns.get_mut(&id).map(|conn| &mut conn.purpose)
-        else {
-            return Err(Fault::OutOfTurn);
-        };
-        let share = *share;
+        let (share, download) = self.conns.get_mut(&id).and_then(downloading).ok_or(Fault::OutOfTurn)?;
         let begins = download.incoming().is_none();
         download.begin(head)?;
         if !begins || head.blob == BlobId::MANIFEST.0 {
@@ -127,7 +129,7 @@ impl Node {
             self.land(share, id, batch);
         }
         // Borrowed anew: landing needed the node.
-        if let Some(Purpose::Downloads(_, download)) = self.conns.get_mut(&id).map(|conn| &mut conn.purpose)
+        if let Some(download) = self.conns.get_mut(&id).and_then(Conn::download_mut)
             && download.batch.is_none()
         {
             download.batch = Some(Batch { buf: self.pool.take(), runs: Vec::new() });
@@ -137,11 +139,7 @@ impl Node {
 
     pub(super) fn payload(&mut self, id: ConnId, bytes: &[u8]) -> Result<(), Fault> {
         let (now, config) = (self.now, &self.config);
-        let Some(Purpose::Downloads(share, download)) = self.conns.get_mut(&id).map(|conn| &mut conn.purpose)
-        else {
-            return Err(Fault::OutOfTurn);
-        };
-        let share = *share;
+        let (share, download) = self.conns.get_mut(&id).and_then(downloading).ok_or(Fault::OutOfTurn)?;
         let Some(Incoming { run, at, use_for, .. }) = download.incoming() else { return Err(Fault::Unasked) };
         let whole = download.advance(bytes.len(), now, config);
         if run.blob == BlobId::MANIFEST.0 {
@@ -233,6 +231,7 @@ impl Node {
         for (place, from) in wrong {
             self.came_wrong(share, place, &from);
         }
+        self.name_culprits(share);
         if !all_right {
             self.fill(share);
         }
@@ -253,19 +252,33 @@ impl Node {
     }
 
     /// A chunk's bytes are wrong: the source is asked to look at its disk, once; then it is the one who is wrong.
-    fn came_wrong(&mut self, share: ShareId, place: Place, from: &BTreeSet<ConnId>) {
+    fn came_wrong(&mut self, share: ShareId, place: Place, from: &Origin) {
         let (Some(fetch), conns) = (self.fetches.get_mut(&share), &self.conns) else { return };
         let Stage::Running(_, transfer) = &mut fetch.stage else { return };
-        let is_here = |id: ConnId| {
-            conns
-                .get(&id)
-                .is_some_and(|conn| matches!(conn.purpose, Purpose::Downloads(of, _) if of == share))
-        };
+        let is_here = |id: ConnId| conns.get(&id).and_then(Conn::exchange).is_some_and(|(of, _)| of == share);
         match transfer.judge(place.chunk, from, is_here) {
             Sentence::Doubt(id) => self.ask_doubts(share, id),
             Sentence::Again => {}
             Sentence::Guilty(guilty) => {
                 guilty.into_iter().for_each(|id| self.misbehaved(id, Fault::BadBytes))
+            }
+        }
+    }
+
+    /// Peers that sent wrong spans of a chunk that came right now: each is asked to look at its disk, once; then it is
+    /// the one who is wrong.
+    fn name_culprits(&mut self, share: ShareId) {
+        let culprits = self.running(share).map(Transfer::take_culprits).unwrap_or_default();
+        for (id, chunk) in culprits {
+            match self.download(id).map(Download::strike) {
+                Some(1) => {
+                    if let Some(transfer) = self.running(share) {
+                        transfer.doubt(id, chunk);
+                    }
+                    self.ask_doubts(share, id);
+                }
+                Some(_) => self.misbehaved(id, Fault::BadBytes),
+                None => {}
             }
         }
     }
@@ -278,9 +291,7 @@ impl Node {
         else {
             return;
         };
-        let Some(Conn { purpose: Purpose::Downloads(_, download), .. }) = self.conns.get_mut(&id) else {
-            return;
-        };
+        let Some(download) = self.conns.get_mut(&id).and_then(Conn::download_mut) else { return };
         while download.has_room_for_doubt()
             && let Some(place) = transfer.pick_doubt(id)
         {
@@ -309,9 +320,10 @@ impl Node {
             transfer.unask_hashes(hashes.range);
             return Err(fault);
         }
-        for (place, from) in transfer.proven(hashes.range, &hashes.hashes) {
+        for (place, from) in transfer.proven(hashes) {
             self.came_wrong(share, place, &from);
         }
+        self.name_culprits(share);
         self.fill(share);
         self.advance(share);
         Ok(())
@@ -333,6 +345,11 @@ impl Node {
             owed.into_iter().for_each(|run| transfer.unask(run));
             ranges.into_iter().for_each(|range| transfer.unask_hashes(range));
             transfer.source_gone(id);
+            if let Some(bits) = download.have().bits() {
+                bits.runs()
+                    .flat_map(|(first, count)| first..first + count)
+                    .for_each(|of| transfer.unseen(of));
+            }
             #[cfg(planted)]
             if is(Bug::EndIsComplete) {
                 transfer.believe_all();
@@ -355,8 +372,7 @@ impl Node {
             _ => return,
         };
         for (id, conn) in &mut self.conns {
-            let Purpose::Downloads(_, download) = &mut conn.purpose else { continue };
-            if conn.reading != from {
+            if conn.reading != from || conn.download().is_none() {
                 continue;
             }
             conn.reading = to;
@@ -364,7 +380,9 @@ impl Node {
                 Reading::Paused => Output::Pause { conn: *id },
                 Reading::Open => {
                     conn.session.unpaused(self.now);
-                    download.unpaused(self.now);
+                    if let Some(download) = conn.download_mut() {
+                        download.unpaused(self.now);
+                    }
                     Output::Resume { conn: *id }
                 }
             });

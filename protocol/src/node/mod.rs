@@ -1,7 +1,9 @@
 //! The root: routes inputs to sessions and shares, keeps the limits, hands out jobs. PROTOCOL §5.
 
+mod choke;
 mod claims;
 mod ending;
+mod exchange;
 mod fetch;
 mod flow;
 mod jobs;
@@ -10,9 +12,9 @@ mod peers;
 #[cfg(planted)]
 mod planted;
 mod serve;
+mod swarm;
 mod takeover;
 
-use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
@@ -23,51 +25,17 @@ use crate::output::{Event, Output, Refusal};
 use crate::pool::Pool;
 use crate::rng::Rng;
 use crate::session::{Session, ShareKey};
+use crate::swarm::circle::Circle;
 use crate::swarm::download::Download;
 use crate::swarm::upload::Upload;
 use crate::timers::{Timer, Timers};
 use crate::wire::Reason;
 use crate::{ConnId, DiscoveryKey, Now, ShareId, UnixTime};
 
+use exchange::{Conn, Purpose};
 use fetch::Fetching;
 use jobs::Jobs;
 use serve::Serving;
-
-/// What a connection is for.
-#[derive(Debug)]
-enum Purpose {
-    /// No share is agreed on; an initiator's will be this one.
-    Strange(Option<ShareId>),
-    /// The peer fetches from us.
-    Uploads(ShareId, Upload),
-    /// We fetch from the peer.
-    Downloads(ShareId, Box<Download>),
-    /// Hung up: only what is sendable still goes out.
-    Leaving(Option<ShareId>),
-}
-
-/// Whether the driver may deliver received bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reading {
-    Open,
-    Paused,
-}
-
-#[derive(Debug)]
-struct Conn {
-    session: Session,
-    purpose: Purpose,
-    reading: Reading,
-}
-
-impl Purpose {
-    const fn share(&self) -> Option<ShareId> {
-        match self {
-            Self::Strange(share) | Self::Leaving(share) => *share,
-            Self::Uploads(share, _) | Self::Downloads(share, _) => Some(*share),
-        }
-    }
-}
 
 /// A peer of the protocol: all of its connections and shares. See the crate's page for how to drive it.
 #[derive(Debug)]
@@ -83,6 +51,8 @@ pub struct Node {
     /// Served shares that end, until their last connection is closed: who comes meanwhile is told why.
     unserved: BTreeMap<ShareId, (ShareKey, Reason)>,
     fetches: BTreeMap<ShareId, Fetching>,
+    /// What the peers of each share may know of each other.
+    circles: BTreeMap<ShareId, Circle>,
     discoveries: BTreeMap<DiscoveryKey, ShareId>,
     jobs: Jobs,
     pool: Pool,
@@ -120,6 +90,7 @@ impl Node {
             serving: BTreeMap::new(),
             unserved: BTreeMap::new(),
             fetches: BTreeMap::new(),
+            circles: BTreeMap::new(),
             discoveries: BTreeMap::new(),
             jobs: Jobs::default(),
             starving: VecDeque::new(),
@@ -185,13 +156,11 @@ impl Node {
 
     /// Bytes that connections and buffers hold now; at most [`Config::memory_max`] less what channels hold.
     pub fn memory(&self) -> u64 {
-        let purpose = |purpose: &Purpose| match purpose {
-            Purpose::Uploads(_, upload) => upload.memory(),
-            Purpose::Downloads(_, download) => download.memory(),
-            Purpose::Strange(_) | Purpose::Leaving(_) => 0,
+        let of = |conn: &Conn| {
+            let upload = conn.upload().map_or(0, Upload::memory);
+            conn.session.memory() + upload + conn.download().map_or(0, Download::memory)
         };
-        let conns: usize =
-            self.conns.values().map(|conn| conn.session.memory() + purpose(&conn.purpose)).sum();
+        let conns: usize = self.conns.values().map(of).sum();
         conns as u64 + self.pool.taken() as u64 * SPAN
     }
 
@@ -224,6 +193,9 @@ impl Node {
             Timer::Checkpoint(share) => self.checkpoint_due(share),
             Timer::Progress(share) => self.tell_progress(share),
             Timer::GiveUp(share) => self.give_up(share),
+            Timer::Have(share) => self.tell_news(share),
+            Timer::Choke(share) => self.choke_round(share),
+            Timer::Gossip(share) => self.gossip(share),
         }
     }
 
@@ -257,10 +229,16 @@ impl Node {
             || self.fetches.contains_key(&share)
     }
 
+    /// The connections whose both ends have proven that they know a share.
+    fn open_of(&self, share: ShareId) -> Vec<ConnId> {
+        let is_open = |conn: &Conn| conn.exchange().is_some_and(|(of, _)| of == share);
+        self.conns.iter().filter(|(_, conn)| is_open(conn)).map(|(id, _)| *id).collect()
+    }
+
     /// The connections of a share, hung up ones left out.
     fn conns_of(&self, share: ShareId) -> Vec<ConnId> {
         let of = |conn: &Conn| match &conn.purpose {
-            Purpose::Uploads(of, _) | Purpose::Downloads(of, _) => *of == share,
+            Purpose::Open(of, _) => *of == share,
             Purpose::Strange(of) => *of == Some(share),
             Purpose::Leaving(_) => false,
         };

@@ -6,14 +6,14 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::fetch::Stage;
-use super::{Node, Purpose};
+use super::{Conn, Node};
 use crate::content::manifest::{Manifest, ManifestError, ManifestIdentity, ManifestLimits};
 use crate::content::selection::Selection;
 use crate::job::{Opened, StorageError};
 use crate::output::{Event, Failure, Fault, Output, Refusal, Waiting};
 use crate::swarm::download::Told;
 use crate::swarm::offer::ManifestFetch;
-use crate::swarm::transfer::Transfer;
+use crate::swarm::transfer::{Ordering, Transfer};
 use crate::wire::{BlockRun, Hashes, Info, Message, Reason};
 use crate::{ConnId, ShareId};
 
@@ -83,10 +83,7 @@ impl Node {
             return;
         };
         let id = *id;
-        let Some(Purpose::Downloads(_, download)) = self.conns.get_mut(&id).map(|conn| &mut conn.purpose)
-        else {
-            return;
-        };
+        let Some(download) = self.conns.get_mut(&id).and_then(Conn::download_mut) else { return };
         while download.has_room_for_hashes()
             && let Some(range) = manifest.ask_hashes()
         {
@@ -119,6 +116,7 @@ impl Node {
             Ok(manifest) => {
                 let manifest = Arc::new(manifest);
                 fetch.stage = Stage::Offered(Arc::clone(&manifest));
+                self.manifest_known(share, &manifest);
                 self.event(Event::Offer { share, manifest });
             }
             // The sender's own hash says that it meant this.
@@ -161,10 +159,13 @@ impl Node {
             Err(error) => self.fail(share, Failure::Storage(error)),
             Ok(opened) => {
                 let manifest = Arc::clone(manifest);
+                let ordering = Ordering { order: fetch.order, seed: self.jitter.below(u64::MAX) };
+                let layers = fetch.layers.clone();
                 let transfer =
-                    Transfer::new(Arc::clone(&manifest), fetch.layers.clone(), &fetch.selection, &opened);
+                    Transfer::new(Arc::clone(&manifest), layers, &fetch.selection, &opened, ordering);
                 let rechecking = transfer.is_rechecking();
                 fetch.stage = Stage::Running(manifest, transfer);
+                self.count_haves(share);
                 let why = if rechecking { Waiting::Rechecking } else { Waiting::Dialing };
                 if rechecking || self.conns_of(share).is_empty() {
                     self.event(Event::Waiting { share, why });

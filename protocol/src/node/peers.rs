@@ -3,15 +3,16 @@
 use alloc::boxed::Box;
 use core::time::Duration;
 
-use super::fetch::{Stage, Will};
-use super::{Conn, Node, Purpose, Reading};
+use super::Node;
+use super::exchange::{Conn, Exchange, Purpose, Reading};
+use super::fetch::{Fetching, Stage, Will};
 use crate::content::identity::{Nonce, Role};
 use crate::input::LinkLoss;
 use crate::output::{Event, Fault, Goodbye, Output, PeerGone};
 #[cfg(planted)]
 use crate::planted::{Bug, is};
 use crate::session::{Ends, Incoming, Liveness, Session, ShareKey};
-use crate::swarm::download::Download;
+use crate::swarm::download::{Download, Told};
 use crate::swarm::upload::Upload;
 use crate::timers::Timer;
 use crate::wire::{Message, Prove, Reason};
@@ -30,7 +31,9 @@ impl Node {
             }
             Role::Responder => None,
             Role::Initiator => match self.dials.remove(&id) {
-                Some(share) if self.welcome_dialled(share, id) => Some(share),
+                Some(share) if self.welcome_dialled(share, id, ends.peer) && self.may_meet(share, &ends) => {
+                    Some(share)
+                }
                 _ => {
                     self.outputs.push_back(Output::Hangup { conn: id, why: Goodbye::Said(Reason::Replaced) });
                     return;
@@ -111,13 +114,55 @@ impl Node {
                 self.farewelled(id, reason);
                 Ok(())
             }
-            Incoming::Message(message) => match self.conns.get(&id).map(|conn| &conn.purpose) {
-                Some(Purpose::Uploads(share, _)) => self.serve_message(*share, id, message),
-                Some(Purpose::Downloads(share, _)) => self.fetch_message(*share, id, message),
-                Some(Purpose::Strange(_) | Purpose::Leaving(_)) | None => Err(Fault::OutOfTurn),
-            },
+            Incoming::Message(message) => self.open_message(id, message),
             Incoming::Blocks(head) => self.blocks_begin(id, head),
             Incoming::Payload(run) => self.payload(id, run),
+        }
+    }
+
+    /// A message of an open session: to whichever direction it belongs.
+    fn open_message(&mut self, id: ConnId, message: Message) -> Result<(), Fault> {
+        let Some((share, exchange)) = self.conns.get(&id).and_then(Conn::exchange) else {
+            return Err(Fault::OutOfTurn);
+        };
+        let (uploads, downloads) = (exchange.upload.is_some(), exchange.download.is_some());
+        match message {
+            Message::Swarm(swarm) => self.joins(share, id, swarm),
+            Message::Peers(peers) => self.heard_of(share, id, &peers),
+            Message::Request(_)
+            | Message::Cancel(_)
+            | Message::HashRequest(_)
+            | Message::Corrupt(_)
+            | Message::Receipt(_)
+            | Message::Paused
+            | Message::Resumed
+            | Message::Interested
+            | Message::NotInterested
+                if uploads =>
+            {
+                self.serve_message(share, id, message)
+            }
+            Message::Info(_)
+            | Message::Have(_)
+            | Message::Hashes(_)
+            | Message::Reject(_)
+            | Message::Intact(_)
+            | Message::Preparing(_)
+            | Message::Choke
+            | Message::Unchoke
+                if downloads =>
+            {
+                self.fetch_message(share, id, message)
+            }
+            // Words for the other direction, which both sides may say at any time; harmless.
+            Message::Paused
+            | Message::Resumed
+            | Message::Receipt(_)
+            | Message::Interested
+            | Message::NotInterested
+            | Message::Have(_) => Ok(()),
+            Message::Info(_) | Message::Choke | Message::Unchoke if self.is_swarm(share) => Ok(()),
+            _ => Err(Fault::OutOfTurn),
         }
     }
 
@@ -126,34 +171,52 @@ impl Node {
         let proves =
             |key: &ShareKey| self.conns.get(&id).is_some_and(|conn| conn.session.proves(&prove, key));
         let known = self.discoveries.get(&prove.discovery).copied();
-        let found = known.and_then(|share| Some((share, self.serving.get(&share)?.key)));
+        let found = known.and_then(|share| Some((share, self.key_of(share)?)));
         let Some((share, key)) = found.filter(|(_, key)| proves(key)) else {
             // A share that is ending: it may come back, which one that never was cannot.
             let ends = |key: &ShareKey| key.discovery() == prove.discovery && proves(key);
             let ending = self.unserved.values().find(|(key, _)| ends(key)).map(|(_, reason)| *reason);
             return self.dismiss(id, ending.unwrap_or(Reason::NoSuchShare));
         };
+        let ends = self.conns.get(&id).map(|conn| conn.session.ends());
+        if ends.is_none_or(|ends| !self.may_meet(share, &ends)) {
+            return self.dismiss(id, Reason::Busy);
+        }
         self.with_session(id, |session| session.admit(&key));
-        self.up(id, share, Purpose::Uploads(share, Upload::default()));
-        self.greet_receiver(share, id);
+        let download = self.is_fetched_in_swarm(share).then(|| self.new_download(share));
+        let exchange = Exchange { download, upload: Some(Upload::default()), ..Exchange::default() };
+        self.up(id, share, exchange);
     }
 
     fn opened(&mut self, id: ConnId) {
         let Some(share) = self.conns.get(&id).and_then(|conn| conn.purpose.share()) else { return };
-        let download = Download::new(&self.config, self.now);
-        self.up(id, share, Purpose::Downloads(share, Box::new(download)));
+        let download = Some(self.new_download(share));
+        let upload = self.is_swarm(share).then(Upload::default);
+        self.up(id, share, Exchange { download, upload, ..Exchange::default() });
         self.source_up(share, id);
         #[cfg(planted)]
         self.ask_twice(share, id);
     }
 
-    fn up(&mut self, id: ConnId, share: ShareId, purpose: Purpose) {
+    fn new_download(&self, share: ShareId) -> Download {
+        let mut download = Download::new(&self.config, self.now);
+        if let Some(manifest) = self.fetches.get(&share).and_then(Fetching::manifest) {
+            // It has told nothing yet.
+            let _fits = download.settle(manifest.chunk_count());
+        }
+        download
+    }
+
+    fn up(&mut self, id: ConnId, share: ShareId, exchange: Exchange) {
         let Some(conn) = self.conns.get_mut(&id) else { return };
-        conn.purpose = purpose;
+        conn.purpose = Purpose::Open(share, Box::new(exchange));
         let (peer, role, path) = (conn.session.peer, conn.session.role, conn.session.path);
         self.timers.cancel(Timer::Handshake(id));
         self.timers.set(Timer::Liveness(id), self.now + LOOK.min(self.config.ping_after));
         self.event(Event::PeerUp { share, conn: id, peer, role, path });
+        self.greet(share, id);
+        self.seat(share, id);
+        self.part_twins(share, id);
     }
 
     fn farewelled(&mut self, id: ConnId, reason: Reason) {
@@ -178,7 +241,7 @@ impl Node {
         if matches!(conn.purpose, Purpose::Leaving(_)) {
             return;
         }
-        let (peer, share) = (conn.session.peer, conn.purpose.share());
+        let (peer, conn_path, share) = (conn.session.peer, conn.session.path, conn.purpose.share());
         let purpose = core::mem::replace(&mut conn.purpose, Purpose::Leaving(share));
         if conn.reading == Reading::Paused {
             conn.reading = Reading::Open;
@@ -189,7 +252,11 @@ impl Node {
         self.outputs.push_back(Output::Hangup { conn: id, why });
         self.timers.cancel(Timer::Handshake(id));
         self.timers.cancel(Timer::Liveness(id));
+        let path = conn_path;
         self.retired(id, purpose, peer, gone);
+        if let (PeerGone::Misbehaved(_), Some(share)) = (gone, share) {
+            self.ban(share, peer, path);
+        }
     }
 
     /// Takes a purpose apart: what was on its way is asked of others.
@@ -199,19 +266,24 @@ impl Node {
         match purpose {
             Purpose::Leaving(_) | Purpose::Strange(None) => {}
             Purpose::Strange(Some(share)) => self.source_gone(share, id, gone),
-            Purpose::Uploads(share, upload) => {
-                self.tell_upload(share, id, &upload);
+            Purpose::Open(share, exchange) => {
+                let Exchange { download, upload, .. } = *exchange;
                 let down = Event::PeerDown { share, conn: id, peer, why: gone };
-                if upload.is_checking() {
+                if let Some(upload) = &upload {
+                    self.tell_upload(share, id, upload);
+                }
+                if upload.is_some_and(|upload| upload.is_checking()) {
                     self.last_words.insert(id, down);
                 } else {
                     self.event(down);
                 }
-            }
-            Purpose::Downloads(share, download) => {
-                self.event(Event::PeerDown { share, conn: id, peer, why: gone });
-                self.reclaim(share, id, *download);
-                self.source_gone(share, id, gone);
+                if let Some(circle) = self.circles.get_mut(&share) {
+                    circle.gone(&peer);
+                }
+                if let Some(download) = download {
+                    self.reclaim(share, id, download);
+                    self.source_gone(share, id, gone);
+                }
             }
         }
     }
@@ -243,8 +315,7 @@ impl Node {
             self.pool.put(buf);
         }
         let payload = conn.session.outbox.payload_sent() - before;
-        if let Purpose::Uploads(share, upload) = &mut conn.purpose {
-            let share = *share;
+        if let Some((share, Exchange { upload: Some(upload), .. })) = conn.exchange_mut() {
             upload.bytes += payload;
             if payload > 0 {
                 self.timers.arm(Timer::Progress(share), self.now + self.config.progress_interval);
@@ -257,16 +328,29 @@ impl Node {
         self.dismiss(id, Reason::TooSlow);
     }
 
-    /// Since when a source that we fetch from has nothing that is still wanted.
+    /// Whether a source could give something that is wanted, or could later.
+    pub(super) fn is_of_use(&self, share: ShareId, id: ConnId) -> bool {
+        let download = self.conns.get(&id).and_then(Conn::download);
+        let (Some(fetch), Some(download)) = (self.fetches.get(&share), download) else { return false };
+        match &fetch.stage {
+            Stage::Running(_, transfer) => {
+                let could_be_asked = fetch.will == Will::Go && transfer.is_hungry() && download.is_free();
+                let seeks = download.told() <= Told::Seeking;
+                !seeks && (!could_be_asked || transfer.could_use(download.have()))
+            }
+            // Whoever only seeks as we do brings us no further.
+            _ => download.told() != Told::Seeking,
+        }
+    }
+
+    /// Since when a source that we fetch from has nothing that is still wanted. In a swarm it may have something later.
     fn barren_since(&mut self, id: ConnId) -> Option<crate::Now> {
-        let Some(Conn { purpose: Purpose::Downloads(share, download), .. }) = self.conns.get_mut(&id) else {
-            return None;
-        };
-        let fetch = self.fetches.get(share)?;
-        let Stage::Running(_, transfer) = &fetch.stage else { return None };
-        let could_be_asked = fetch.will == Will::Go && download.is_free() && transfer.is_hungry();
-        let is_of_use = !could_be_asked || transfer.could_use(|chunk| download.has(chunk));
-        download.looked_at(is_of_use, self.now)
+        let (share, _) = self.conns.get(&id)?.exchange()?;
+        let is_of_use = self.is_of_use(share, id);
+        let (now, may_grow) = (self.now, self.is_swarm(share));
+        let is_running = self.running(share).is_some();
+        let download = self.download(id)?;
+        if is_running && !may_grow { download.looked_at(is_of_use, now) } else { None }
     }
 
     /// Looks whether a peer still lives, reads, and answers.
@@ -276,21 +360,27 @@ impl Node {
             return;
         }
         let barren_since = self.barren_since(id);
+        let of = self.conns.get(&id).and_then(Conn::exchange).map(|(share, _)| share);
+        let is_of_use = of.is_some_and(|share| self.is_of_use(share, id));
         let (now, config) = (self.now, &self.config);
         let Some(conn) = self.conns.get_mut(&id) else { return };
         let (mut stalled, mut serves, mut source) = (false, false, None);
         if conn.reading == Reading::Paused {
             conn.session.unpaused(now);
         }
-        if let Purpose::Downloads(share, download) = &mut conn.purpose {
-            source = Some(*share);
-            if conn.reading == Reading::Paused {
-                download.unpaused(now);
+        let is_paused = conn.reading == Reading::Paused;
+        if let Some((share, exchange)) = conn.exchange_mut() {
+            exchange.acquaintance.looked_at();
+            if let Some(download) = &mut exchange.download {
+                source = Some(share);
+                if is_paused {
+                    download.unpaused(now);
+                }
+                let due = download.stalled_since();
+                stalled = due.is_some_and(|since| now.since(since) >= config.stall_max);
+                // Being there is not enough for one that owes us something.
+                serves = due.is_none() && barren_since.is_none() && is_of_use;
             }
-            let due = download.stalled_since();
-            stalled = due.is_some_and(|since| now.since(since) >= config.stall_max);
-            // Being there is not enough for one that owes us something.
-            serves = due.is_none() && barren_since.is_none();
         }
         if barren_since.is_some_and(|since| now.since(since) >= config.stall_max) {
             return self.dismiss(id, Reason::NotInterested);
@@ -313,8 +403,14 @@ impl Node {
         match next {
             Some(at) => {
                 self.timers.set(Timer::Liveness(id), at.min(now + LOOK));
-                if let Some(share) = source.filter(|_| serves) {
-                    self.settled(share, id);
+                match source {
+                    Some(share) if serves => self.settled(share, id),
+                    Some(share)
+                        if !is_of_use && self.fetches.get(&share).is_some_and(Fetching::wants_peers) =>
+                    {
+                        self.timers.arm(Timer::GiveUp(share), now + self.config.lost_timeout);
+                    }
+                    _ => {}
                 }
             }
             None => self.dismiss(id, Reason::TooSlow),

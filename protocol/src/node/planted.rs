@@ -2,10 +2,11 @@
 
 use core::time::Duration;
 
-use super::{Node, Purpose};
+use super::Node;
 use crate::input::Input;
 use crate::planted::{Bug, is};
 use crate::session::Session;
+use crate::swarm::download::Download;
 use crate::wire::Decoder;
 use crate::{ConnId, Now, ShareId};
 
@@ -56,10 +57,8 @@ impl Node {
             .conns
             .iter()
             .filter(|(id, _)| **id != new)
-            .filter_map(|(_, conn)| match &conn.purpose {
-                Purpose::Downloads(of, download) if *of == share => Some(download.asked()),
-                _ => None,
-            })
+            .filter(|(_, conn)| conn.purpose.share() == Some(share))
+            .filter_map(|(_, conn)| conn.download().map(Download::asked))
             .flatten()
             .collect();
         if let Some(transfer) = self.running(share) {

@@ -4,17 +4,23 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use super::Node;
+use super::exchange::{Conn, Exchange};
+use super::fetch::{Fetching, Stage};
 use super::jobs::Pending;
-use super::{Conn, Node, Purpose};
 use crate::content::geometry::BLOCK;
 use crate::content::layers::Layers;
 use crate::content::manifest::Manifest;
 use crate::content::tree::{self, Ladder};
 use crate::input::Share;
 use crate::job::{Extent, StorageError};
-use crate::output::{Event, Fault, Output, Pausing, Refusal};
+use crate::output::{Event, Failure, Fault, Output, Pausing, Refusal};
 use crate::session::{Payload, Piece, ShareKey};
+use crate::swarm::circle::Circle;
+use crate::swarm::download::{Choking, Interest};
 use crate::swarm::hashes::range_at;
+use crate::swarm::have;
+use crate::swarm::transfer::Transfer;
 use crate::swarm::upload::Upload;
 use crate::timers::Timer;
 use crate::wire::{
@@ -41,7 +47,8 @@ enum State {
 #[derive(Clone, Debug)]
 struct Ready {
     manifest: Arc<Manifest>,
-    layers: Arc<Layers>,
+    /// None if the share is being fetched: then only what is verified is known.
+    layers: Option<Arc<Layers>>,
     /// The chunk hashes of the manifest itself.
     own_layer: Arc<[Hash]>,
 }
@@ -74,6 +81,9 @@ impl Node {
     }
 
     pub(super) fn share(&mut self, spec: Share) {
+        if self.fetches.contains_key(&spec.share) {
+            return self.seed(spec);
+        }
         let content = spec.manifest.content_id();
         if !self.serving.contains_key(&spec.share) {
             self.announce(spec.share, content, spec.secret);
@@ -85,29 +95,67 @@ impl Node {
             return self.refuse(spec.share, Refusal::NotNow);
         }
         let own_layer = own_layer(&spec.manifest).into();
-        serving.state = State::Ready(Ready { manifest: spec.manifest, layers: spec.layers, own_layer });
+        let layers = Some(spec.layers);
+        serving.state = State::Ready(Ready { manifest: spec.manifest, layers, own_layer });
+        self.circles.insert(spec.share, Circle::new(spec.swarm, spec.port));
+        self.arm_swarm(spec.share);
         for id in self.conns_of(spec.share) {
-            self.greet_receiver(spec.share, id);
+            self.greet(spec.share, id);
         }
     }
 
-    /// Tells a receiver what there is.
-    pub(super) fn greet_receiver(&mut self, share: ShareId, id: ConnId) {
-        let Some(serving) = self.serving.get(&share) else { return };
-        let messages: Vec<Message> = match &serving.state {
-            State::Preparing { done, total } => {
-                alloc::vec![Message::Preparing(Preparing { done: *done, total: *total })]
-            }
-            State::Ready(ready) => {
-                let identity = ready.manifest.identity();
-                let all = ChunkRange { first: 0, count: ready.manifest.chunk_count() };
-                alloc::vec![
-                    Message::Info(Info { size: identity.size, root: identity.root }),
-                    Message::Have(alloc::vec![all]),
-                ]
-            }
+    /// What was fetched is served from its place from now on; its connections stay.
+    fn seed(&mut self, spec: Share) {
+        let share = spec.share;
+        let content = spec.manifest.content_id();
+        let fits = |fetch: &Fetching| {
+            matches!(fetch.stage, Stage::Placed(Some(_)))
+                && fetch.content == content
+                && spec.layers.manifest().content_id() == content
         };
-        self.with_session(id, |session| messages.iter().for_each(|message| session.send(message)));
+        // Jobs that are on their way belong to the fetch.
+        if !self.fetches.get(&share).is_some_and(fits) || self.jobs.of(share) > 0 {
+            return self.refuse(share, Refusal::NotNow);
+        }
+        let Some(fetch) = self.fetches.remove(&share) else { return };
+        let own_layer = fetch.own_layer.unwrap_or_else(|| own_layer(&spec.manifest).into());
+        let state = State::Ready(Ready { manifest: spec.manifest, layers: Some(spec.layers), own_layer });
+        self.discoveries.entry(fetch.key.discovery()).or_insert(share);
+        self.serving.insert(share, Serving { key: fetch.key, content, state, ladders: BTreeMap::new() });
+        for id in self.conns_of(share) {
+            self.feed_upload(id);
+        }
+    }
+
+    /// What a peer is told of a share first.
+    pub(super) fn stock(&self, share: ShareId) -> Vec<Message> {
+        if let Some(State::Preparing { done, total }) = self.serving.get(&share).map(|serving| &serving.state)
+        {
+            return alloc::vec![Message::Preparing(Preparing { done: *done, total: *total })];
+        }
+        let (manifest, fetch) =
+            match (self.serving.get(&share).map(|serving| &serving.state), self.fetches.get(&share)) {
+                (Some(State::Ready(ready)), _) => (&ready.manifest, None),
+                (_, Some(fetch)) => match fetch.manifest() {
+                    Some(manifest) => (manifest, Some(fetch)),
+                    None => return Vec::new(),
+                },
+                _ => return Vec::new(),
+            };
+        let identity = manifest.identity();
+        let mut messages = alloc::vec![Message::Info(Info { size: identity.size, root: identity.root })];
+        match fetch {
+            None => {
+                let all = ChunkRange { first: 0, count: manifest.chunk_count() };
+                messages.push(Message::Have(alloc::vec![all]));
+            }
+            Some(fetch) => {
+                let verified = fetch.transfer().map(|transfer| have::messages(transfer.verified()));
+                let told = verified.unwrap_or_else(|| alloc::vec![Vec::new()]);
+                messages.extend(told.into_iter().map(Message::Have));
+            }
+        }
+        messages
     }
 
     pub(super) fn serve_message(
@@ -136,8 +184,14 @@ impl Node {
                 self.peer_paused(share, id, Pausing::Resumed);
                 Ok(())
             }
-            // Receivers may say what they have; with one source nobody asks them for it.
-            Message::Have(_) => Ok(()),
+            Message::Interested => {
+                self.peer_interest(id, Interest::Interested);
+                Ok(())
+            }
+            Message::NotInterested => {
+                self.peer_interest(id, Interest::NotInterested);
+                Ok(())
+            }
             _ => Err(Fault::OutOfTurn),
         }
     }
@@ -151,22 +205,50 @@ impl Node {
     fn ready(&self, share: ShareId) -> Result<Ready, Fault> {
         match self.serving.get(&share).map(|serving| &serving.state) {
             Some(State::Ready(ready)) => Ok(ready.clone()),
-            Some(State::Preparing { .. }) | None => Err(Fault::OutOfTurn),
+            Some(State::Preparing { .. }) => Err(Fault::OutOfTurn),
+            None => self.ready_part(share).ok_or(Fault::OutOfTurn),
         }
     }
 
-    fn upload(&mut self, id: ConnId) -> Option<&mut Upload> {
-        match self.conns.get_mut(&id).map(|conn| &mut conn.purpose) {
-            Some(Purpose::Uploads(_, upload)) => Some(upload),
-            Some(Purpose::Strange(_) | Purpose::Downloads(..) | Purpose::Leaving(_)) | None => None,
+    /// What there is of a share that is being fetched.
+    fn ready_part(&self, share: ShareId) -> Option<Ready> {
+        let fetch = self.fetches.get(&share)?;
+        let (manifest, own_layer) = (fetch.manifest()?, fetch.own_layer.as_ref()?);
+        Some(Ready { manifest: Arc::clone(manifest), layers: None, own_layer: Arc::clone(own_layer) })
+    }
+
+    /// Whether files of the share may be read just now: not while they are put in their places.
+    fn may_read(&self, share: ShareId) -> bool {
+        self.serving.contains_key(&share) || self.fetches.get(&share).is_some_and(Fetching::may_read)
+    }
+
+    /// Whether we have the blocks of a request.
+    fn has(&self, share: ShareId, run: BlockRun) -> bool {
+        if run.blob == BlobId::MANIFEST.0 {
+            return true;
         }
+        let Some(fetch) = self.fetches.get(&share) else { return true };
+        let of = |transfer: &Transfer| {
+            transfer.position(run).is_some_and(|(place, _)| transfer.verified().contains(place.chunk))
+        };
+        fetch.transfer().is_some_and(of)
+    }
+
+    pub(super) fn upload(&mut self, id: ConnId) -> Option<&mut Upload> {
+        self.conns.get_mut(&id)?.upload_mut()
     }
 
     fn requested(&mut self, share: ShareId, id: ConnId, run: BlockRun) -> Result<(), Fault> {
         let ready = self.ready(share)?;
-        let requests_max = self.config.requests_max;
-        if let Some(upload) = self.upload(id) {
-            upload.ask(run, &ready.manifest, requests_max)?;
+        let (requests_max, has) = (self.config.requests_max, self.has(share, run));
+        let Some(upload) = self.upload(id) else { return Ok(()) };
+        upload.ask(run, &ready.manifest, requests_max)?;
+        let is_choked = upload.choking == Choking::Choked && run.blob != BlobId::MANIFEST.0;
+        if is_choked || !has {
+            upload.cancel(run);
+            let why = if is_choked { RejectWhy::Choked } else { RejectWhy::Absent };
+            self.with_session(id, |session| session.send(&Message::Reject(Reject { run, why })));
+            return Ok(());
         }
         self.feed_upload(id);
         Ok(())
@@ -184,7 +266,7 @@ impl Node {
     /// Reads ahead for one receiver, as far as its share of the buffers goes.
     fn feed(&mut self, id: ConnId) {
         let uploads =
-            self.conns.values().filter(|conn| matches!(conn.purpose, Purpose::Uploads(..))).count() as u32;
+            self.conns.values().filter(|conn| conn.upload().is_some_and(Upload::is_served)).count() as u32;
         let fair = (self.config.spans_max - self.config.spans_reserved) / uploads.max(1);
         let spans_max = fair.clamp(1, self.config.upload_spans_max);
         loop {
@@ -193,7 +275,7 @@ impl Node {
             let holding = self.conns.values().filter(|conn| held_by(conn) > 0).count();
             let Some(conn) = self.conns.get(&id) else { return };
             let held = held_by(conn);
-            let Purpose::Uploads(share, upload) = &conn.purpose else { return };
+            let Some((share, Exchange { upload: Some(upload), .. })) = conn.exchange() else { return };
             if upload.is_empty() || held >= spans_max || upload.reads >= READS_MAX {
                 return;
             }
@@ -206,8 +288,10 @@ impl Node {
                 self.starving.push_back(id);
                 return;
             }
-            let share = *share;
             let Ok(ready) = self.ready(share) else { return };
+            if !self.may_read(share) && !upload.asks_manifest() {
+                return;
+            }
             let Some(upload) = self.upload(id) else { return };
             let runs = upload.next(&ready.manifest);
             self.answer(share, id, &ready, runs);
@@ -286,12 +370,19 @@ impl Node {
     fn hashes_requested(&mut self, share: ShareId, id: ConnId, range: HashRange) -> Result<(), Fault> {
         let ready = self.ready(share)?;
         let blob = BlobId(range.blob);
-        let (shape, layer): (_, &[Hash]) = match blob.entry() {
-            None => (ready.manifest.identity().shape(), &ready.own_layer),
-            Some(entry) => (
+        let (shape, layer): (_, &[Hash]) = match (blob.entry(), &ready.layers) {
+            (None, _) => (ready.manifest.identity().shape(), &ready.own_layer),
+            (Some(entry), Some(layers)) => (
                 ready.manifest.shape(entry).ok_or(Fault::BadRequest)?,
-                ready.layers.layer(entry).ok_or(Fault::BadRequest)?,
+                layers.layer(entry).ok_or(Fault::BadRequest)?,
             ),
+            (Some(_), None) => {
+                let transfer = self.fetches.get(&share).and_then(Fetching::transfer);
+                let hashes = transfer.and_then(|transfer| transfer.hashes_of(range));
+                let hashes = hashes.ok_or(Fault::BadRequest)?;
+                self.with_session(id, |session| session.send(&Message::Hashes(hashes)));
+                return Ok(());
+            }
         };
         let asked = range_at(&shape, range.first).ok_or(Fault::BadRequest)?;
         let first = range.first as usize;
@@ -299,9 +390,13 @@ impl Node {
         let proof = if asked.hashes() == layer.len() {
             Vec::new()
         } else {
-            let Some(serving) = self.serving.get_mut(&share) else { return Ok(()) };
-            let ladder = serving.ladders.entry(blob).or_insert_with(|| Ladder::new(asked.layer(), layer));
-            ladder.prove(layer, &asked)
+            match self.serving.get_mut(&share) {
+                None => tree::prove(layer, &asked),
+                Some(serving) => {
+                    let begin = || Ladder::new(asked.layer(), layer);
+                    serving.ladders.entry(blob).or_insert_with(begin).prove(layer, &asked)
+                }
+            }
         };
         self.with_session(id, |session| session.send(&Message::Hashes(Hashes { range, hashes, proof })));
         Ok(())
@@ -339,7 +434,7 @@ impl Node {
         }
         let Ok(ready) = self.ready(share) else { return };
         let Some(entry) = BlobId(corrupt.blob).entry() else { return };
-        let expected = expected_hash(&ready, entry, corrupt.chunk);
+        let expected = self.expected_hash(share, &ready, entry, corrupt.chunk);
         let error = match result {
             Ok(hash) if Some(hash) == expected => {
                 self.with_session(id, |session| session.send(&Message::Intact(corrupt)));
@@ -351,7 +446,20 @@ impl Node {
         let run = BlockRun { blob: corrupt.blob, block: 0, count: 0 };
         let reject = Reject { run, why: reject_why(error) };
         self.with_session(id, |session| session.send(&Message::Reject(reject)));
+        if self.fetches.contains_key(&share) {
+            // What was verified is no longer what stands on our disk: nothing may be placed from it.
+            return self.fail(share, Failure::Storage(StorageError::Io));
+        }
         self.event(Event::SourceBroken { share, entry, why: error });
+    }
+
+    fn expected_hash(&self, share: ShareId, ready: &Ready, entry: EntryIndex, within: u32) -> Option<Hash> {
+        let chunks = ready.manifest.chunks_of(entry);
+        let chunk = chunks.start.checked_add(within).filter(|chunk| *chunk < chunks.end)?;
+        match &ready.layers {
+            Some(layers) => layers.chunk_hash(ChunkIndex(chunk)),
+            None => self.fetches.get(&share)?.transfer()?.expected_of(chunk),
+        }
     }
 
     fn receipt(&mut self, share: ShareId, id: ConnId, receipt: Receipt) -> Result<(), Fault> {
@@ -390,8 +498,8 @@ impl Node {
     pub(super) fn tell_uploads(&mut self, share: ShareId) {
         let mut events = Vec::new();
         for (id, conn) in &mut self.conns {
-            if let Purpose::Uploads(of, upload) = &mut conn.purpose
-                && *of == share
+            if let Some((of, Exchange { upload: Some(upload), .. })) = conn.exchange_mut()
+                && of == share
                 && upload.told < upload.bytes
             {
                 upload.told = upload.bytes;
@@ -413,6 +521,7 @@ impl Node {
         self.discoveries.remove(&serving.key.discovery());
         self.timers.cancel(Timer::Progress(share));
         self.unserved.insert(share, (serving.key, reason));
+        self.leave_swarm(share);
         for id in self.conns_of(share) {
             self.dismiss(id, reason);
         }
@@ -422,20 +531,11 @@ impl Node {
 
 /// Buffers that are read into or wait to be sent for one receiver.
 fn held_by(conn: &Conn) -> u32 {
-    match &conn.purpose {
-        Purpose::Uploads(_, upload) => conn.session.outbox.loans() as u32 + upload.reads,
-        Purpose::Strange(_) | Purpose::Downloads(..) | Purpose::Leaving(_) => 0,
-    }
-}
-
-fn expected_hash(ready: &Ready, entry: EntryIndex, within: u32) -> Option<Hash> {
-    let chunks = ready.manifest.chunks_of(entry);
-    let chunk = chunks.start.checked_add(within).filter(|chunk| *chunk < chunks.end)?;
-    ready.layers.chunk_hash(ChunkIndex(chunk))
+    conn.upload().map_or(0, |upload| conn.session.outbox.loans() as u32 + upload.reads)
 }
 
 /// The chunk hashes of a manifest.
-fn own_layer(manifest: &Manifest) -> Vec<Hash> {
+pub(super) fn own_layer(manifest: &Manifest) -> Vec<Hash> {
     let shape = manifest.identity().shape();
     let chunks = manifest.encoded().chunks(shape.chunk.bytes() as usize);
     chunks.map(|chunk| tree::subtree(&tree::OneByOne, chunk, shape.chunk_height())).collect()

@@ -3,8 +3,8 @@
 use alloc::collections::BTreeSet;
 use core::time::Duration;
 
+use super::Node;
 use super::fetch::Stage;
-use super::{Conn, Node, Purpose};
 #[cfg(planted)]
 use crate::planted::{Bug, is};
 use crate::swarm::download::Download;
@@ -28,9 +28,7 @@ impl Node {
         let Some(slow) = self.slowest(share, free) else { return false };
         let Some(bytes) = self.fair_part(slow, free) else { return false };
         let movable = self.movable(share, slow, free);
-        let Some(Conn { purpose: Purpose::Downloads(_, from), .. }) = self.conns.get_mut(&slow) else {
-            return false;
-        };
+        let Some(from) = self.download(slow) else { return false };
         let mut runs = from.take_back(bytes, |run| movable.contains(&run));
         if runs.is_empty()
             && let Some((run, spare)) = from.take_back_incoming(|run| movable.contains(&run))
@@ -70,7 +68,9 @@ impl Node {
         };
         let may = |run: &BlockRun| {
             let place = transfer.position(*run);
-            place.is_some_and(|(place, _)| to.has(place.chunk) && !transfer.is_suspect(place.chunk))
+            place.is_some_and(|(place, _)| {
+                to.have().contains(place.chunk) && !transfer.is_suspect(place.chunk)
+            })
         };
         from.runs().into_iter().filter(may).collect()
     }
@@ -78,8 +78,9 @@ impl Node {
     /// The source that needs longest for what it owes, if that is long.
     fn slowest(&self, share: ShareId, but: ConnId) -> Option<ConnId> {
         let now = self.now;
-        let owing = self.conns.iter().filter_map(|(id, conn)| match &conn.purpose {
-            Purpose::Downloads(of, download) if *of == share && *id != but && download.owed() > 0 => {
+        let owing = self.conns.iter().filter_map(|(id, conn)| match conn.exchange()? {
+            (of, exchange) if of == share && *id != but => {
+                let download = exchange.download.as_ref().filter(|download| download.owed() > 0)?;
                 Some((needs(download, now)?, *id))
             }
             _ => None,
@@ -88,9 +89,6 @@ impl Node {
     }
 
     fn source(&self, id: ConnId) -> Option<&Download> {
-        match &self.conns.get(&id)?.purpose {
-            Purpose::Downloads(_, download) => Some(download),
-            Purpose::Strange(_) | Purpose::Uploads(..) | Purpose::Leaving(_) => None,
-        }
+        self.conns.get(&id)?.download()
     }
 }

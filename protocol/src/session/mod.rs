@@ -140,6 +140,11 @@ impl Session {
         session
     }
 
+    /// Who is at both ends.
+    pub(crate) const fn ends(&self) -> Ends {
+        Ends { role: self.role, local: self.local, peer: self.peer, path: self.path }
+    }
+
     pub(crate) const fn is_open(&self) -> bool {
         matches!(self.state, State::Open)
     }

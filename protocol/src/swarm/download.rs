@@ -11,7 +11,8 @@ use crate::job::SpanBuf;
 use crate::output::Fault;
 #[cfg(planted)]
 use crate::planted::{Bug, is};
-use crate::wire::{BlockRun, BlocksHead, ChunkRange, HashRange, RANGES_MAX};
+use crate::swarm::have::Have;
+use crate::wire::{BlockRun, BlocksHead, ChunkRange, HashRange};
 
 /// Extents of one batch: small files share a job. More only while buffers are scarce.
 pub(crate) const EXTENTS_MAX: usize = 64;
@@ -64,17 +65,39 @@ pub(crate) struct Batch {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Told {
     Nothing,
+    /// That it seeks the share as we do.
+    Seeking,
     Preparing,
     Info,
     /// What the manifest is and which chunks it has: all that is needed.
     Have,
 }
 
+/// Whether requests are served (PROTOCOL §5.12).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Choking {
+    Choked,
+    Unchoked,
+}
+
+/// Whether the other side has something that is wanted (PROTOCOL §5.12).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Interest {
+    Interested,
+    NotInterested,
+}
+
 #[derive(Debug)]
 pub(crate) struct Download {
     told: Told,
-    /// Chunks that the peer has, as ranges; sorted, not touching.
-    have: BTreeMap<u32, u32>,
+    have: Have,
+    /// The chunk that was asked for last.
+    last: Option<u32>,
+    choking: Choking,
+    /// What the peer was told of our interest.
+    interest: Interest,
+    strikes: u32,
+    bytes: u64,
     asked: BTreeMap<(u32, u32), (BlockRun, u32)>,
     asked_bytes: u64,
     /// Requests that were taken back and are not answered yet.
@@ -99,7 +122,12 @@ impl Download {
     pub(crate) fn new(config: &Config, now: Now) -> Self {
         Self {
             told: Told::Nothing,
-            have: BTreeMap::new(),
+            have: Have::default(),
+            last: None,
+            choking: Choking::Unchoked,
+            interest: Interest::Interested,
+            strikes: 0,
+            bytes: 0,
             asked: BTreeMap::new(),
             asked_bytes: 0,
             cancelled: BTreeMap::new(),
@@ -129,49 +157,68 @@ impl Download {
         }
     }
 
-    /// The peer has more chunks.
-    pub(crate) fn have(&mut self, ranges: &[ChunkRange], chunks: u32) -> Result<(), Fault> {
-        if ranges.len() > RANGES_MAX {
-            return Err(Fault::Flood);
+    /// The peer has more chunks. `chunks`: how many there are, if that is known. `see` hears of those that are news, from
+    /// then on.
+    pub(crate) fn tell_have(
+        &mut self,
+        ranges: &[ChunkRange],
+        chunks: Option<u32>,
+        see: &mut dyn FnMut(u32),
+    ) -> Result<(), Fault> {
+        if let Some(chunks) = chunks {
+            self.have.settle(chunks)?;
         }
-        for range in ranges {
-            let end =
-                range.first.checked_add(range.count).filter(|end| *end <= chunks).ok_or(Fault::BadRequest)?;
-            if range.count == 0 {
-                continue;
-            }
-            let (mut first, mut last) = (range.first, end);
-            while let Some((&start, &stop)) =
-                self.have.range(..=last).next_back().filter(|(_, stop)| **stop >= first)
-            {
-                self.have.remove(&start);
-                first = first.min(start);
-                last = last.max(stop);
-            }
-            self.have.insert(first, last);
-        }
-        if self.have.len() > RANGES_MAX { Err(Fault::Flood) } else { Ok(()) }
+        self.have.tell(ranges, see)
     }
 
-    pub(crate) fn has(&self, chunk: u32) -> bool {
-        self.have.range(..=chunk).next_back().is_some_and(|(_, end)| chunk < *end)
+    /// It is known how many chunks there are.
+    pub(crate) fn settle(&mut self, chunks: u32) -> Result<(), Fault> {
+        self.have.settle(chunks)
     }
 
-    /// The peer does not have this chunk after all.
-    pub(crate) fn lacks(&mut self, chunk: u32) {
+    /// The chunks that the peer has.
+    pub(crate) const fn have(&self) -> &Have {
+        &self.have
+    }
+
+    /// The peer does not have this chunk after all. Whether it said that it has; `see` as in [`Have::lacks`].
+    pub(crate) fn lacks(&mut self, chunk: u32, see: &mut dyn FnMut(u32)) -> bool {
         #[cfg(planted)]
         if is(Bug::LiarAsked) {
-            return;
+            return false;
         }
-        if let Some((&first, &end)) = self.have.range(..=chunk).next_back().filter(|(_, end)| chunk < **end) {
-            self.have.remove(&first);
-            if first < chunk {
-                self.have.insert(first, chunk);
-            }
-            if chunk + 1 < end {
-                self.have.insert(chunk + 1, end);
-            }
-        }
+        self.have.lacks(chunk, see)
+    }
+
+    /// The chunk that was asked for last.
+    pub(crate) const fn last(&self) -> Option<u32> {
+        self.last
+    }
+
+    /// Whether the peer lets us ask.
+    pub(crate) const fn choking(&self) -> Choking {
+        self.choking
+    }
+
+    /// The peer lets us ask, or not.
+    pub(crate) fn choke(&mut self, choking: Choking) {
+        self.choking = choking;
+    }
+
+    /// What the peer knows of our interest becomes this; whether it must be told.
+    pub(crate) fn interest(&mut self, interest: Interest) -> bool {
+        core::mem::replace(&mut self.interest, interest) != interest
+    }
+
+    /// It sent wrong bytes, as was found later. How often that was.
+    pub(crate) const fn strike(&mut self) -> u32 {
+        self.strikes += 1;
+        self.strikes
+    }
+
+    /// Payload bytes that came in all.
+    pub(crate) const fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// Whether another request of up to a span has room in the window.
@@ -192,6 +239,11 @@ impl Download {
         }
         self.asked.insert((run.blob, run.block), (run, len));
         self.asked_bytes += u64::from(len);
+    }
+
+    /// A block of this chunk was asked for.
+    pub(crate) const fn asked_of(&mut self, chunk: u32) {
+        self.last = Some(chunk);
     }
 
     /// Whether another request for hashes may be made.
@@ -356,7 +408,7 @@ impl Download {
 
     /// Bytes of memory for what is asked and for what the peer has.
     pub(crate) fn memory(&self) -> usize {
-        (self.asked.len() + self.cancelled.len()) * ASKED_BYTES + self.have.len() * size_of::<(u32, u32)>()
+        (self.asked.len() + self.cancelled.len()) * ASKED_BYTES + self.have.memory()
     }
 
     /// Time in which we did not read does not count.
@@ -399,6 +451,7 @@ impl Download {
     /// `len` bytes of payload came. Returns the run if it is whole now.
     pub(crate) fn advance(&mut self, len: usize, now: Now, config: &Config) -> Option<(BlockRun, u32)> {
         self.progressed = now;
+        self.bytes += len as u64;
         self.measure(len as u64, now, config);
         let assembly = self.assembly.as_mut()?;
         // The decoder hands out no more than the frame holds.

@@ -2,6 +2,7 @@
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::ops::Range as Span;
 
 use crate::Hash;
 use crate::content::geometry::Shape;
@@ -20,11 +21,12 @@ pub(crate) enum ChunkHash {
 }
 
 /// How far a range of hashes is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Range {
     Wanted,
     Asked,
-    Answered,
+    /// With what proves it.
+    Answered(Vec<Hash>),
 }
 
 /// The chunk hashes of one file.
@@ -99,8 +101,27 @@ impl FileHashes {
         }
     }
 
-    pub(crate) fn answered(&mut self, first: u32) {
-        self.ranges.insert(first, Range::Answered);
+    pub(crate) fn answered(&mut self, first: u32, proof: Vec<Hash>) {
+        self.ranges.insert(first, Range::Answered(proof));
+    }
+
+    /// The hashes of a range and what proves them, if they are known: because they were proven to us, or because all
+    /// hashes of the file are.
+    pub(crate) fn prove(&self, range: &tree::HashRange) -> Option<(Vec<Hash>, Vec<Hash>)> {
+        let first = range.first() as usize;
+        let hashes = self.known(first..first + range.hashes())?;
+        if let Some(Range::Answered(proof)) = self.ranges.get(&(first as u32)) {
+            return Some((hashes, proof.clone()));
+        }
+        Some((hashes, tree::prove(&self.known(0..self.chunks.len())?, range)))
+    }
+
+    fn known(&self, chunks: Span<usize>) -> Option<Vec<Hash>> {
+        let hash = |hash: &ChunkHash| match hash {
+            ChunkHash::Unknown => None,
+            ChunkHash::Computed(hash) | ChunkHash::Proven(hash) => Some(*hash),
+        };
+        self.chunks.get(chunks)?.iter().map(hash).collect()
     }
 
     /// Whether all hashes, proven or only computed, lead to the root: then all are right.
@@ -108,14 +129,7 @@ impl FileHashes {
         if self.unknown > 0 {
             return false;
         }
-        let hashes = self
-            .chunks
-            .iter()
-            .filter_map(|hash| match hash {
-                ChunkHash::Unknown => None,
-                ChunkHash::Computed(hash) | ChunkHash::Proven(hash) => Some(*hash),
-            })
-            .collect();
+        let Some(hashes) = self.known(0..self.chunks.len()) else { return false };
         tree::fold(hashes, level, height - level) == *root
     }
 }

@@ -1,8 +1,13 @@
 //! One share: what is there, what is asked of whom, who is dialled. Knows nothing of sessions and of the door.
 
+pub(crate) mod bits;
+pub(crate) mod choker;
+pub(crate) mod circle;
 pub(crate) mod download;
 pub(crate) mod hashes;
+pub(crate) mod have;
 pub(crate) mod offer;
+pub(crate) mod picker;
 pub(crate) mod targets;
 #[cfg(test)]
 mod tests;

@@ -28,13 +28,25 @@ enum State {
 
 #[derive(Debug)]
 struct Target {
+    origin: Origin,
     key: Option<NodeId>,
+    /// What it proved when it was last there.
+    proven: Option<NodeId>,
     addresses: Vec<Candidate>,
     state: State,
     /// Dials under way, and when each is given up.
     dials: BTreeMap<ConnId, Now>,
     attempts: u32,
     last_loss: LinkLoss,
+}
+
+/// How a target became known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// By the user, a ticket or a tracker.
+    Named,
+    /// By another peer: a hint, no more.
+    Heard,
 }
 
 /// A dial that is due.
@@ -60,18 +72,31 @@ pub(crate) struct Targets {
     targets: Vec<Target>,
 }
 
-/// Sources of one share at most.
-const TARGETS_MAX: usize = 64;
+/// Sources of one share and one origin at most.
+const TARGETS_MAX: usize = 256;
+/// Failed attempts after which one that was only heard of is forgotten.
+const HEARD_ATTEMPTS: u32 = 4;
 
 impl Targets {
-    pub(crate) fn add(&mut self, hint: PeerHint, now: Now) {
-        if self.targets.len() >= TARGETS_MAX || hint.addresses.is_empty() {
+    pub(crate) fn add(&mut self, hint: PeerHint, origin: Origin, now: Now) {
+        if origin == Origin::Heard {
+            self.targets.retain(|known| known.origin == Origin::Named || !matches!(known.state, State::Dead));
+        }
+        let of_this_origin = self.targets.iter().filter(|known| known.origin == origin).count();
+        if of_this_origin >= TARGETS_MAX || hint.addresses.is_empty() {
             return;
         }
-        if self.targets.iter().any(|known| known.key == hint.key && known.addresses == hint.addresses) {
+        let is_known = |known: &Target| match origin {
+            Origin::Named => known.key == hint.key && known.addresses == hint.addresses,
+            // One that is known already is no news, wherever it is said to be.
+            Origin::Heard => known.proven.or(known.key) == hint.key,
+        };
+        if self.targets.iter().any(is_known) {
             return;
         }
         self.targets.push(Target {
+            origin,
+            proven: None,
             key: hint.key,
             addresses: hint.addresses,
             state: State::Dialing { next: 0, at: now },
@@ -82,13 +107,39 @@ impl Targets {
     }
 
     /// When something is due.
-    pub(crate) fn wake(&self) -> Option<Now> {
-        self.targets.iter().filter_map(Target::wake).min()
+    pub(crate) fn wake(&self, wanted: usize) -> Option<Now> {
+        let is_crowded = self.in_use() >= wanted;
+        let wake = |target: &Target| target.wake(target.origin == Origin::Named || !is_crowded);
+        self.targets.iter().filter_map(wake).min()
     }
 
-    /// The next dial that is due, to be answered with `dialled`.
-    pub(crate) fn due(&mut self, now: Now) -> Option<(usize, Due)> {
+    /// Targets that are connected or being dialled.
+    fn in_use(&self) -> usize {
+        let is_used = |target: &&Target| match target.state {
+            State::Up(_) => true,
+            State::Dialing { next, .. } => next > 0,
+            State::Waiting { .. } | State::Dead => false,
+        };
+        self.targets.iter().filter(is_used).count()
+    }
+
+    /// The next dial that is due, to be answered with `dialled`. `met`: the connections of peers that are here already.
+    /// Those that were only heard of are dialled as long as there are fewer than `wanted`.
+    pub(crate) fn due(
+        &mut self,
+        now: Now,
+        wanted: usize,
+        met: &BTreeMap<NodeId, ConnId>,
+    ) -> Option<(usize, Due)> {
+        let is_crowded = self.in_use() >= wanted;
         for (index, target) in self.targets.iter_mut().enumerate() {
+            let idle = matches!(target.state, State::Waiting { .. } | State::Dialing { next: 0, .. });
+            if idle && let Some(conn) = target.key.and_then(|key| met.get(&key)) {
+                target.state = State::Up(*conn);
+            }
+            if idle && is_crowded && target.origin == Origin::Heard {
+                continue;
+            }
             if let State::Waiting { until } = target.state
                 && until <= now
             {
@@ -120,7 +171,7 @@ impl Targets {
     }
 
     /// A dial reached its peer. Returns the dials that are no longer needed; `Err` if the peer is there already.
-    pub(crate) fn connected(&mut self, conn: ConnId) -> Result<Vec<ConnId>, ()> {
+    pub(crate) fn connected(&mut self, conn: ConnId, peer: NodeId) -> Result<Vec<ConnId>, ()> {
         let Some(target) = self.targets.iter_mut().find(|target| target.dials.contains_key(&conn)) else {
             return Ok(Vec::new());
         };
@@ -128,6 +179,7 @@ impl Targets {
         if matches!(target.state, State::Up(_)) {
             return Err(());
         }
+        target.proven = Some(peer);
         target.state = State::Up(conn);
         Ok(core::mem::take(&mut target.dials).into_keys().collect())
     }
@@ -143,6 +195,15 @@ impl Targets {
     pub(crate) fn bury(&mut self, conn: ConnId) {
         if let Some(target) = self.up(conn) {
             target.state = State::Dead;
+        }
+    }
+
+    /// Whoever has this key will never serve us.
+    pub(crate) fn bury_key(&mut self, key: &NodeId) {
+        for target in &mut self.targets {
+            if target.proven.or(target.key) == Some(*key) {
+                target.state = State::Dead;
+            }
         }
     }
 
@@ -174,6 +235,10 @@ impl Targets {
         }
         let until = now + backoff(target.attempts, rng, config);
         target.attempts += 1;
+        if target.origin == Origin::Heard && target.attempts >= HEARD_ATTEMPTS {
+            target.state = State::Dead;
+            return Next::Unknown;
+        }
         target.state = State::Waiting { until };
         Next::Waiting { until, why, attempts: target.attempts }
     }
@@ -190,7 +255,8 @@ impl Targets {
 
     /// Whether nobody is left who could ever serve us.
     pub(crate) fn all_dead(&self) -> bool {
-        self.targets.iter().all(|target| matches!(target.state, State::Dead))
+        let mut named = self.targets.iter().filter(|target| target.origin == Origin::Named).peekable();
+        named.peek().is_some() && named.all(|target| matches!(target.state, State::Dead))
     }
 
     /// All dials and connections of this fetch's own.
@@ -204,8 +270,9 @@ impl Targets {
 }
 
 impl Target {
-    fn wake(&self) -> Option<Now> {
+    fn wake(&self, may_begin: bool) -> Option<Now> {
         let turn = match self.state {
+            State::Dialing { next: 0, .. } | State::Waiting { .. } if !may_begin => None,
             State::Dialing { next, at } => (next < self.addresses.len()).then_some(at),
             State::Waiting { until } => Some(until),
             State::Up(_) | State::Dead => None,

@@ -1,4 +1,4 @@
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -10,8 +10,9 @@ use proptest::prelude::*;
 
 use super::download::{Download, Told};
 use super::hashes::{ChunkHash, FileHashes, check, range_at};
-use super::targets::{Next, Targets};
-use super::transfer::{Checked, Sentence, Transfer};
+use super::targets::{Next, Origin as Known, Targets};
+use super::have::Have;
+use super::transfer::{Checked, Ordering, Origin, Sentence, Transfer};
 use super::upload::{Upload, run_len};
 use crate::config::Config;
 use crate::content::geometry::{ChunkSize, SPAN, Shape};
@@ -20,7 +21,7 @@ use crate::content::manifest::{FileEntry, Manifest, ManifestBuilder, Mtime, Owne
 use crate::content::name::RelPathBuf;
 use crate::content::selection::Selection;
 use crate::content::tree::{self, RootBuilder};
-use crate::input::{LinkLoss, PeerHint};
+use crate::input::{LinkLoss, Order, PeerHint};
 use crate::job::{Claim, Opened, Trust};
 use crate::output::Fault;
 use crate::rng::Rng;
@@ -29,6 +30,17 @@ use crate::{BlobId, Candidate, ChunkIndex, ConnId, EntryIndex, Hash, Now};
 
 const ONE: ConnId = ConnId(1);
 const TWO: ConnId = ConnId(2);
+const SEQUENTIAL: Ordering = Ordering { order: Order::Sequential, seed: 1 };
+/// A peer that has every chunk of any share here.
+const ALL: Have = Have::All(u32::MAX);
+
+/// A peer that has these of so many chunks.
+fn having(chunks: u32, which: &[u32]) -> Have {
+    let mut have = Have::default();
+    have.settle(chunks).unwrap();
+    which.iter().for_each(|first| have.tell(&[ChunkRange { first: *first, count: 1 }], &mut |_| {}).unwrap());
+    have
+}
 
 /// The hash of a span: of its name, for no bytes are needed here.
 fn span_hash(blob: u32, span: u64) -> Hash {
@@ -83,7 +95,7 @@ impl Model {
         let large = wide.then_some((1 << 31) + 1);
         let (manifest, layers) = share(&sizes.iter().copied().chain(large).collect::<Vec<_>>());
         let selection = Selection::Some(wanted);
-        let transfer = Transfer::new(manifest, None, &selection, &nothing());
+        let transfer = Transfer::new(manifest, None, &selection, &nothing(), SEQUENTIAL);
         Self {
             layers,
             transfer,
@@ -100,7 +112,7 @@ impl Model {
         match op {
             0 | 1 => {
                 let id = if op == 0 { ONE } else { TWO };
-                if let Some((_, run)) = self.transfer.pick(id, 3, |_| true) {
+                if let Some((_, run)) = self.transfer.pick(id, 3, &ALL, None) {
                     assert!(
                         !self.asked.iter().chain(&self.landing).any(|(_, other)| *other == run),
                         "asked once"
@@ -124,7 +136,7 @@ impl Model {
                     self.judge(place.chunk, &from);
                 }
             }
-            6 => self.ranges.extend(self.transfer.pick_hashes()),
+            6 => self.ranges.extend(self.transfer.pick_hashes(&ALL)),
             7 if !self.ranges.is_empty() => {
                 let range = self.ranges.swap_remove(dice % self.ranges.len());
                 self.transfer.unask_hashes(range);
@@ -133,7 +145,8 @@ impl Model {
                 let range = self.ranges.swap_remove(dice % self.ranges.len());
                 let layer = self.layers.layer(BlobId(range.blob).entry().unwrap()).unwrap();
                 let layer = layer[range.first as usize..].iter().take(512).copied().collect::<Vec<_>>();
-                for (place, from) in self.transfer.proven(range, &layer) {
+                let came = Hashes { range, hashes: layer, proof: vec![] };
+                for (place, from) in self.transfer.proven(&came) {
                     self.judge(place.chunk, &from);
                 }
             }
@@ -146,7 +159,7 @@ impl Model {
         self.check();
     }
 
-    fn judge(&mut self, chunk: u32, from: &BTreeSet<ConnId>) {
+    fn judge(&mut self, chunk: u32, from: &Origin) {
         if let Sentence::Doubt(id) = self.transfer.judge(chunk, from, |_| true) {
             assert_eq!(self.transfer.pick_doubt(id).map(|place| place.chunk), Some(chunk));
             self.questioned.push(chunk);
@@ -191,17 +204,22 @@ proptest! {
 
     #[test]
     fn what_a_peer_has_is_a_set(ops in many((any::<bool>(), 0..60_u32, 0..9_u32), 0..80)) {
-        let mut download = Download::new(&Config::default(), Now::ZERO);
-        let mut model = BTreeSet::new();
-        for (adds, first, count) in ops {
-            if adds {
-                download.have(&[ChunkRange { first, count }], 100).unwrap();
-                model.extend(first..first + count);
-            } else {
-                download.lacks(first);
-                model.remove(&first);
+        let (mut have, mut model, mut seen) = (Have::default(), BTreeSet::new(), BTreeSet::new());
+        for (at, (adds, first, count)) in ops.into_iter().enumerate() {
+            if at == 20 {
+                have.settle(100).unwrap();
+                seen = model.clone();
             }
-            (0..100).for_each(|chunk| assert_eq!(download.has(chunk), model.contains(&chunk)));
+            if adds {
+                have.tell(&[ChunkRange { first, count }], &mut |chunk| assert!(seen.insert(chunk))).unwrap();
+                model.extend(first..first + count);
+            } else if at >= 20 {
+                assert_eq!(have.lacks(first, &mut |chunk| assert!(seen.insert(chunk))), model.remove(&first));
+                seen.remove(&first);
+            }
+            (0..100).for_each(|chunk| assert_eq!(have.contains(chunk), model.contains(&chunk)));
+            (0..100).for_each(|chunk| assert_eq!(have.next(chunk), model.range(chunk..).next().copied()));
+            assert!(at < 20 || seen == model, "what is counted is what it has");
         }
     }
 
@@ -233,7 +251,7 @@ fn claims_are_rechecked_in_order_and_rot_is_fetched_again() {
     let claim =
         |chunk| Claim { chunk: ChunkIndex(chunk), hash: layers.chunk_hash(ChunkIndex(chunk)).unwrap() };
     let opened = Opened { claims: vec![claim(0), claim(2), claim(2), claim(3)], ..nothing() };
-    let mut transfer = Transfer::new(manifest, Some(Arc::clone(&layers)), &Selection::All, &opened);
+    let mut transfer = Transfer::new(manifest, Some(Arc::clone(&layers)), &Selection::All, &opened, SEQUENTIAL);
     assert_eq!(transfer.progress.to_recheck, 2 * SPAN + 5);
     let first = transfer.recheck(1).unwrap();
     assert_eq!((first.chunk, transfer.recheck(1)), (0, None));
@@ -244,7 +262,7 @@ fn claims_are_rechecked_in_order_and_rot_is_fetched_again() {
     transfer.rechecked(third, None);
     assert!(!transfer.is_rechecking());
     assert_eq!(transfer.progress.verified, SPAN);
-    let picked = |transfer: &mut Transfer| transfer.pick(ONE, 9, |_| true).map(|(place, _)| place.chunk);
+    let picked = |transfer: &mut Transfer| transfer.pick(ONE, 9, &ALL, None).map(|(place, _)| place.chunk);
     let mut missing: Vec<u32> = core::iter::from_fn(|| picked(&mut transfer)).collect();
     missing.sort_unstable();
     assert_eq!(missing, [1, 2, 3]);
@@ -257,28 +275,52 @@ fn trusted_claims_that_wait_for_proof_ask_for_it() {
     let claim =
         |chunk| Claim { chunk: ChunkIndex(chunk), hash: layers.chunk_hash(ChunkIndex(chunk)).unwrap() };
     let opened = Opened { claims: claims.map(claim).collect(), trust: Trust::Trusted, ..nothing() };
-    let mut transfer = Transfer::new(manifest, None, &Selection::All, &opened);
-    let ranges: Vec<u32> = core::iter::from_fn(|| transfer.pick_hashes()).map(|range| range.first).collect();
+    let mut transfer = Transfer::new(manifest, None, &Selection::All, &opened, SEQUENTIAL);
+    let ranges: Vec<u32> = core::iter::from_fn(|| transfer.pick_hashes(&ALL)).map(|range| range.first).collect();
     assert_eq!(ranges, [0, 512]);
 }
 
 #[test]
 fn a_chunk_that_came_wrong_from_two_is_asked_of_one() {
     let (manifest, layers) = share(&[1 << 30, 1 << 29]);
-    let mut transfer = Transfer::new(manifest, Some(layers), &Selection::All, &nothing());
-    let (_, first) = transfer.pick(ONE, 9, |_| true).unwrap();
-    let (place, second) = transfer.pick(TWO, 9, |_| true).unwrap();
+    let mut transfer = Transfer::new(manifest, Some(layers), &Selection::All, &nothing(), SEQUENTIAL);
+    let (_, first) = transfer.pick(ONE, 9, &ALL, None).unwrap();
+    let (place, second) = transfer.pick(TWO, 9, &ALL, None).unwrap();
     transfer.landing(first, ONE);
     transfer.landing(second, TWO);
     assert_eq!(transfer.landed(first, hash_of(first)), None);
-    let from = BTreeSet::from([ONE, TWO]);
+    let first_only = having(transfer.verified().len(), &[0]);
+    let from = vec![(hash_of(first), ONE), (Hash::ZERO, TWO)];
     assert_eq!(transfer.landed(second, Hash::ZERO), Some(Checked::Wrong { place, from: from.clone() }));
     assert_eq!(transfer.judge(place.chunk, &from, |_| true), Sentence::Again);
-    assert_eq!(transfer.pick(TWO, 9, |chunk| chunk == 0).unwrap().1.block, 0);
-    assert_eq!(transfer.pick(ONE, 9, |chunk| chunk == 0), None);
+    assert_eq!(transfer.pick(TWO, 9, &first_only, None).unwrap().1.block, 0);
+    assert_eq!(transfer.pick(ONE, 9, &first_only, None), None);
     transfer.landing(first, TWO);
     transfer.source_gone(TWO);
-    assert!(transfer.pick(ONE, 9, |chunk| chunk == 0).is_some(), "whoever is left may have the rest");
+    assert!(transfer.pick(ONE, 9, &first_only, None).is_some(), "whoever is left may have the rest");
+}
+
+#[test]
+fn when_a_chunk_of_several_comes_right_whoever_sent_its_wrong_span_is_named() {
+    let (manifest, layers) = share(&[1 << 30, 1 << 29]);
+    let mut transfer = Transfer::new(manifest, Some(layers), &Selection::All, &nothing(), SEQUENTIAL);
+    let first_only = having(transfer.verified().len(), &[0]);
+    let mut round = |of_first: ConnId, of_second: ConnId, wrong: Option<ConnId>| {
+        let (_, first) = transfer.pick(of_first, 9, &first_only, None).unwrap();
+        let (place, second) = transfer.pick(of_second, 9, &first_only, None).unwrap();
+        let mut checked = None;
+        for (run, from) in [(first, of_first), (second, of_second)] {
+            transfer.landing(run, from).unwrap();
+            let hash = if wrong == Some(from) { Hash::ZERO } else { hash_of(run) };
+            checked = transfer.landed(run, hash);
+        }
+        if let Some(Checked::Wrong { from, .. }) = &checked {
+            assert_eq!(transfer.judge(place.chunk, from, |_| true), Sentence::Again);
+        }
+        (checked == Some(Checked::Verified), transfer.take_culprits())
+    };
+    assert_eq!(round(ONE, TWO, Some(TWO)), (false, vec![]), "nobody is named on a guess");
+    assert_eq!(round(ONE, ONE, None), (true, vec![(TWO, 0)]));
 }
 
 #[test]
@@ -311,7 +353,7 @@ fn what_is_asked_of_a_source_keeps_it_busy_and_takes_memory() {
     let asked = download.memory();
     assert!(asked > empty);
     let apart = [0, 2, 4].map(|first| ChunkRange { first, count: 1 });
-    download.have(&apart, 9).unwrap();
+    download.tell_have(&apart, None, &mut |_| {}).unwrap();
     assert_eq!(download.memory(), asked + 3 * size_of::<(u32, u32)>());
     assert_eq!(download.begin(BlocksHead { blob: 1, block: 0, len: SPAN as u32 }), Ok(()));
     assert!(download.is_busy());
@@ -376,7 +418,7 @@ fn an_answered_range_of_hashes_is_not_wanted_again() {
     hashes.asked(512);
     assert!(hashes.unask(512));
     hashes.asked(512);
-    hashes.answered(512);
+    hashes.answered(512, vec![]);
     assert!(!hashes.unask(512));
 }
 
@@ -412,20 +454,20 @@ fn addresses_are_tried_one_after_another_and_pauses_grow() {
     let addresses: Vec<Candidate> =
         ["192.0.2.1:1", "192.0.2.2:1"].iter().map(|a| a.parse().unwrap()).collect();
     let mut targets = Targets::default();
-    targets.add(PeerHint { key: None, addresses: addresses.clone() }, Now::ZERO);
-    targets.add(PeerHint { key: None, addresses: addresses.clone() }, Now::ZERO);
+    targets.add(PeerHint { key: None, addresses: addresses.clone() }, Known::Named, Now::ZERO);
+    targets.add(PeerHint { key: None, addresses: addresses.clone() }, Known::Named, Now::ZERO);
     let (mut now, mut conn, mut pauses) = (Now::ZERO, 0, vec![]);
     for _ in 0..12 {
         for address in &addresses {
-            let (index, due) = targets.due(now).unwrap();
+            let (index, due) = targets.due(now, 9, &BTreeMap::new()).unwrap();
             assert_eq!(due.to, *address);
             targets.dialled(index, ConnId(conn), now, &config);
-            assert_eq!(targets.due(now), None, "the next address waits a little");
+            assert_eq!(targets.due(now, 9, &BTreeMap::new()), None, "the next address waits a little");
             let next = targets.lost(ConnId(conn), LinkLoss::Refused, now, &mut rng, &config);
             conn += 1;
             if let Next::Waiting { until, .. } = next {
                 pauses.push(until.since(now));
-                assert_eq!(targets.wake(), Some(until));
+                assert_eq!(targets.wake(9), Some(until));
                 now = until;
             }
         }

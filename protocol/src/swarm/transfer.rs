@@ -18,11 +18,15 @@ use alloc::vec::Vec;
 
 pub(crate) use proofs::{Checked, Sentence};
 
+use super::bits::Bits;
 use super::hashes::{ChunkHash, FileHashes};
+use super::have::Have;
+use super::picker::Picker;
 use crate::content::geometry::{BLOCK, SPAN_BLOCKS, Shape};
 use crate::content::layers::Layers;
 use crate::content::manifest::{EntryKind, Manifest};
 use crate::content::selection::Selection;
+use crate::input::Order;
 use crate::job::{Claim, Opened, Trust};
 use crate::output::Progress;
 use crate::wire::{BlockRun, HashRange};
@@ -75,6 +79,16 @@ impl Place {
     }
 }
 
+/// The spans of a chunk, by hash and by who sent them; empty for what was on our disk.
+pub(crate) type Origin = Vec<(Hash, ConnId)>;
+
+/// In which order chunks are asked for, and what decides among equals.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ordering {
+    pub(crate) order: Order,
+    pub(crate) seed: u64,
+}
+
 #[derive(Debug)]
 pub(crate) struct Transfer {
     manifest: Arc<Manifest>,
@@ -85,26 +99,29 @@ pub(crate) struct Transfer {
     wide: u32,
     /// Spans of active chunks that nobody was asked for.
     loose: BTreeSet<(u32, u32)>,
-    /// No missing chunk lies before it but those in `again`.
-    cursor: u32,
-    again: BTreeSet<u32>,
+    /// Chunks in state `Missing`, and who has them.
+    picker: Picker,
     /// Claims of earlier runs that must be hashed again, the first one last.
     rechecks: Vec<Claim>,
     rechecking: u32,
     /// Wanted chunks that are not verified.
     open: u32,
-    /// Chunks in state `Missing`.
-    missing: u32,
     files: BTreeMap<EntryIndex, FileHashes>,
     /// Chunks in state `Computed`, and whose bytes they are; nobody's if they were on our disk.
-    unproven: BTreeMap<u32, BTreeSet<ConnId>>,
+    unproven: BTreeMap<u32, Origin>,
     /// Hashes that are needed and that nobody was asked for.
     ranges: BTreeSet<HashRange>,
     /// Chunks that came wrong before.
     wrong: BTreeMap<u32, Record>,
     /// Questions that are not put yet.
     doubts: BTreeSet<(ConnId, u32)>,
+    /// Who sent spans that were found wrong when the chunk came right, and of which chunk.
+    culprits: Vec<(ConnId, u32)>,
     claims: Vec<Claim>,
+    /// Chunks verified since peers were last told.
+    news: Vec<u32>,
+    /// Chunks in state `Verified`.
+    verified: Bits,
     pub(crate) progress: Progress,
 }
 
@@ -114,26 +131,29 @@ impl Transfer {
         layers: Option<Arc<Layers>>,
         selection: &Selection,
         opened: &Opened,
+        order: Ordering,
     ) -> Self {
+        let chunks = manifest.chunk_count();
         let mut transfer = Self {
-            states: alloc::vec![ChunkState::Unwanted; manifest.chunk_count() as usize],
+            states: alloc::vec![ChunkState::Unwanted; chunks as usize],
+            picker: Picker::new(chunks, order.order, order.seed),
+            verified: Bits::new(chunks),
             manifest,
             layers,
             active: BTreeMap::new(),
             wide: 0,
             loose: BTreeSet::new(),
-            cursor: 0,
-            again: BTreeSet::new(),
             rechecks: Vec::new(),
             rechecking: 0,
             open: 0,
-            missing: 0,
             files: BTreeMap::new(),
             unproven: BTreeMap::new(),
             ranges: BTreeSet::new(),
             wrong: BTreeMap::new(),
             doubts: BTreeSet::new(),
+            culprits: Vec::new(),
             claims: Vec::new(),
+            news: Vec::new(),
             progress: Progress::default(),
         };
         transfer.want(selection, &opened.settled);
@@ -142,7 +162,8 @@ impl Transfer {
     }
 
     fn want(&mut self, selection: &Selection, settled: &[EntryIndex]) {
-        for (index, entry) in self.manifest.entries() {
+        let manifest = Arc::clone(&self.manifest);
+        for (index, entry) in manifest.entries() {
             let EntryKind::File(file) = entry.kind else { continue };
             if !selection.contains(index) {
                 continue;
@@ -152,10 +173,11 @@ impl Transfer {
                 self.progress.verified += file.size;
                 continue;
             }
-            let chunks = self.manifest.chunks_of(index);
+            let chunks = manifest.chunks_of(index);
             self.open += chunks.end - chunks.start;
-            self.missing += chunks.end - chunks.start;
-            self.states[chunks.start as usize..chunks.end as usize].fill(ChunkState::Missing);
+            for chunk in chunks {
+                self.set_missing(chunk);
+            }
         }
     }
 
@@ -165,7 +187,7 @@ impl Transfer {
             if self.states[place.chunk as usize] != ChunkState::Missing {
                 continue;
             }
-            self.missing -= 1;
+            self.picker.remove(place.chunk);
             match opened.trust {
                 Trust::Recheck => {
                     self.states[place.chunk as usize] = ChunkState::Recheck;
@@ -175,7 +197,7 @@ impl Transfer {
                 Trust::Trusted => {
                     self.states[place.chunk as usize] = ChunkState::Computed;
                     // A hash that is wrong makes the chunk missing again, which is what it is.
-                    let _rotten_is_missing = self.compare(place, claim.hash, BTreeSet::new());
+                    let _rotten_is_missing = self.compare(place, claim.hash, Origin::new());
                 }
             }
         }
@@ -190,14 +212,51 @@ impl Transfer {
         self.open == 0
     }
 
-    /// Whether a peer with the chunks that `has` says could give something that is not verified yet, now or when others
-    /// have failed.
-    pub(crate) fn could_use(&self, has: impl Fn(u32) -> bool) -> bool {
-        let open = |state: &ChunkState| match state {
-            ChunkState::Missing | ChunkState::Active | ChunkState::Questioned => true,
-            ChunkState::Unwanted | ChunkState::Recheck | ChunkState::Computed | ChunkState::Verified => false,
+    /// Whether a peer that has these chunks could give something that is not verified yet, now or when others have
+    /// failed.
+    pub(crate) fn could_use(&self, have: &Have) -> bool {
+        let open = |chunk: u32| {
+            let state = self.states.get(chunk as usize);
+            matches!(state, Some(ChunkState::Missing | ChunkState::Active | ChunkState::Questioned))
         };
-        self.states.iter().zip(0..).any(|(state, chunk)| open(state) && has(chunk))
+        // Chunks in work are few: what is missing is looked up in one step.
+        self.picker.has_any(have)
+            || self.active.keys().chain(self.wrong.keys()).any(|chunk| open(*chunk) && have.contains(*chunk))
+    }
+
+    /// Whether a peer that has these chunks has any that is wanted and not verified: then we are interested in it.
+    pub(crate) fn is_interesting(&self, have: &Have) -> bool {
+        self.could_use(have) || self.unproven.keys().any(|chunk| have.contains(*chunk))
+    }
+
+    /// One more peer has a chunk.
+    pub(crate) fn seen(&mut self, chunk: u32) {
+        self.picker.seen(chunk);
+    }
+
+    /// One peer less has a chunk.
+    pub(crate) fn unseen(&mut self, chunk: u32) {
+        self.picker.unseen(chunk);
+    }
+
+    /// What peers can be given.
+    pub(crate) const fn verified(&self) -> &Bits {
+        &self.verified
+    }
+
+    /// Whether `take_news` would give some.
+    pub(crate) const fn has_news(&self) -> bool {
+        !self.news.is_empty()
+    }
+
+    /// Chunks verified since the last call.
+    pub(crate) fn take_news(&mut self) -> Vec<u32> {
+        core::mem::take(&mut self.news)
+    }
+
+    /// Peers that sent wrong spans, and of which chunk, found since the last call.
+    pub(crate) fn take_culprits(&mut self) -> Vec<(ConnId, u32)> {
+        core::mem::take(&mut self.culprits)
     }
 
     /// Whether only earlier runs' bytes are left to look at.
@@ -235,7 +294,7 @@ impl Transfer {
             Some(hash) => {
                 self.states[place.chunk as usize] = ChunkState::Computed;
                 // Whatever is wrong here is missing; nobody is to blame.
-                let _nobodys = self.compare(place, hash, BTreeSet::new());
+                let _nobodys = self.compare(place, hash, Origin::new());
             }
             None => self.lose(place.chunk),
         }
@@ -256,22 +315,28 @@ impl Transfer {
         claims.iter().filter_map(|claim| self.place(claim.chunk.0)).map(|place| place.bytes()).sum()
     }
 
-    fn verify(&mut self, place: Place, hash: Hash) {
+    fn verify(&mut self, place: Place, hash: Hash, origin: &Origin) {
         self.states[place.chunk as usize] = ChunkState::Verified;
         self.open -= 1;
         self.progress.verified += place.bytes();
         self.claims.push(Claim { chunk: ChunkIndex(place.chunk), hash });
+        self.verified.insert(place.chunk);
+        self.news.push(place.chunk);
         self.unproven.remove(&place.chunk);
-        self.wrong.remove(&place.chunk);
+        if let Some(record) = self.wrong.remove(&place.chunk) {
+            let found = record.culprits(origin).into_iter().map(|id| (id, place.chunk));
+            self.culprits.extend(found);
+        }
+    }
+
+    fn set_missing(&mut self, chunk: u32) {
+        self.states[chunk as usize] = ChunkState::Missing;
+        self.picker.add(chunk);
     }
 
     fn lose(&mut self, chunk: u32) {
-        self.states[chunk as usize] = ChunkState::Missing;
-        self.missing += 1;
+        self.set_missing(chunk);
         self.unproven.remove(&chunk);
-        if chunk < self.cursor {
-            self.again.insert(chunk);
-        }
         if let Some(place) = self.place(chunk)
             && let Some(file) = self.files.get_mut(&place.entry)
             && matches!(file.get(place.within), ChunkHash::Computed(_))

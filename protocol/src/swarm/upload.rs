@@ -3,7 +3,8 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use super::download::EXTENTS_MAX;
+use super::choker::Record;
+use super::download::{Choking, EXTENTS_MAX, Interest};
 use crate::BlobId;
 use crate::content::geometry::{BLOCK, SPAN, SPAN_BLOCKS, Shape};
 use crate::content::manifest::Manifest;
@@ -33,6 +34,10 @@ pub(crate) struct Upload {
     pub(crate) told: u64,
     /// Looks at our own disk on the peer's word that are on their way.
     pub(crate) rehashes: u32,
+    pub(crate) choking: Choking,
+    pub(crate) interest: Interest,
+    /// What the choker knows of the peer.
+    pub(crate) record: Record,
 }
 
 /// Bytes of a run; `None` unless it lies in one span of the blob.
@@ -65,6 +70,9 @@ impl Default for Upload {
             bytes: 0,
             told: 0,
             rehashes: 0,
+            choking: Choking::Unchoked,
+            interest: Interest::Interested,
+            record: Record::default(),
         }
     }
 }
@@ -116,6 +124,24 @@ impl Upload {
     pub(crate) fn cancel(&mut self, run: BlockRun) -> bool {
         let found = self.queue.iter().position(|queued| *queued == run);
         found.and_then(|at| self.queue.remove(at)).is_some()
+    }
+
+    /// Takes all requests back for which nothing was done yet, but those for the manifest: that is given to everybody.
+    pub(crate) fn choke(&mut self) -> Vec<BlockRun> {
+        let (manifest, files) = self.queue.drain(..).partition(|run| run.blob == BlobId::MANIFEST.0);
+        self.queue = manifest;
+        let files: VecDeque<BlockRun> = files;
+        files.into()
+    }
+
+    /// Whether it may have blocks of files.
+    pub(crate) fn is_served(&self) -> bool {
+        self.choking == Choking::Unchoked && self.interest == Interest::Interested
+    }
+
+    /// Whether the next request is for the manifest, which is no file.
+    pub(crate) fn asks_manifest(&self) -> bool {
+        self.queue.front().is_some_and(|run| run.blob == BlobId::MANIFEST.0)
     }
 
     pub(crate) fn is_empty(&self) -> bool {

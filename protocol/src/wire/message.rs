@@ -1,13 +1,14 @@
 //! The messages and their bodies. PROTOCOL §5.
 
 use alloc::vec::Vec;
+use core::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
 use super::frame::{BODY_MAX, DecodeError, HEADER};
 use crate::content::identity::{Nonce, ShareProof};
 use crate::job::Outcome;
-use crate::{DiscoveryKey, Hash, UnixTime};
+use crate::{DiscoveryKey, Hash, NodeId, UnixTime};
 
 /// The newest version of the protocol that this build speaks.
 pub const PROTOCOL_VERSION: u16 = 1;
@@ -34,10 +35,16 @@ pub(crate) mod tag {
     pub(crate) const CORRUPT: u16 = 26;
     pub(crate) const INTACT: u16 = 28;
     pub(crate) const CANCEL: u16 = 30;
+    pub(crate) const CHOKE: u16 = 32;
+    pub(crate) const UNCHOKE: u16 = 34;
+    pub(crate) const INTERESTED: u16 = 36;
+    pub(crate) const NOT_INTERESTED: u16 = 38;
     pub(crate) const PREPARING: u16 = 1;
     pub(crate) const RECEIPT: u16 = 3;
     pub(crate) const PAUSED: u16 = 5;
     pub(crate) const RESUMED: u16 = 7;
+    pub(crate) const SWARM: u16 = 9;
+    pub(crate) const PEERS: u16 = 11;
 }
 
 /// Feature bits of a peer; unknown bits are ignored.
@@ -113,6 +120,8 @@ pub enum RejectWhy {
     Absent,
     /// It was cancelled in time.
     Cancelled,
+    /// The peer is choked.
+    Choked,
 }
 
 /// A request that will not be served.
@@ -173,6 +182,25 @@ pub struct Receipt {
     pub time: UnixTime,
     /// Ed25519, in two halves.
     pub signature: [[u8; 32]; 2],
+}
+
+/// Peers of this share may know of each other (PROTOCOL §5.11).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Swarm {
+    /// The port at which its sender takes connections, at the address it is seen at; 0: at none.
+    pub port: u16,
+}
+
+/// Peers in one `peers` at most.
+pub const PEERS_MAX: usize = 50;
+
+/// A peer of the share, on somebody's word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerAddress {
+    /// The key that it proved.
+    pub key: NodeId,
+    /// Where it takes connections.
+    pub address: SocketAddr,
 }
 
 /// Why a session ends. Unknown codes are kept.
@@ -300,6 +328,18 @@ pub enum Message {
     Paused,
     /// §5.8, may be skipped.
     Resumed,
+    /// §5.11, may be skipped.
+    Swarm(Swarm),
+    /// §5.11, may be skipped: others that have the share or want it.
+    Peers(Vec<PeerAddress>),
+    /// §5.12: requests are rejected from now on.
+    Choke,
+    /// §5.12: requests are served from now on.
+    Unchoke,
+    /// §5.12: the other side has something that is wanted.
+    Interested,
+    /// §5.12
+    NotInterested,
 }
 
 impl Message {
@@ -324,12 +364,18 @@ impl Message {
             Self::Receipt(_) => tag::RECEIPT,
             Self::Paused => tag::PAUSED,
             Self::Resumed => tag::RESUMED,
+            Self::Swarm(_) => tag::SWARM,
+            Self::Peers(_) => tag::PEERS,
+            Self::Choke => tag::CHOKE,
+            Self::Unchoke => tag::UNCHOKE,
+            Self::Interested => tag::INTERESTED,
+            Self::NotInterested => tag::NOT_INTERESTED,
         }
     }
 
     /// Whether an odd tag is known to this version.
     pub(crate) const fn knows(tag: u16) -> bool {
-        matches!(tag, tag::PREPARING | tag::RECEIPT | tag::PAUSED | tag::RESUMED)
+        matches!(tag, tag::PREPARING | tag::RECEIPT | tag::PAUSED | tag::RESUMED | tag::SWARM | tag::PEERS)
     }
 
     /// Appends the frame of this message.
@@ -352,7 +398,14 @@ impl Message {
             Self::Goodbye(body) => append(out, body),
             Self::Preparing(body) => append(out, body),
             Self::Receipt(body) => append(out, body),
-            Self::Paused | Self::Resumed => {}
+            Self::Swarm(body) => append(out, body),
+            Self::Peers(body) => append(out, body),
+            Self::Paused
+            | Self::Resumed
+            | Self::Choke
+            | Self::Unchoke
+            | Self::Interested
+            | Self::NotInterested => {}
         }
         let len = out.len() - start - HEADER;
         debug_assert!(len <= BODY_MAX, "our own messages keep to the limit");
@@ -381,6 +434,12 @@ impl Message {
             tag::RECEIPT => Self::Receipt(read(tag, body)?),
             tag::PAUSED => Self::Paused,
             tag::RESUMED => Self::Resumed,
+            tag::SWARM => Self::Swarm(read(tag, body)?),
+            tag::PEERS => Self::Peers(read(tag, body)?),
+            tag::CHOKE => Self::Choke,
+            tag::UNCHOKE => Self::Unchoke,
+            tag::INTERESTED => Self::Interested,
+            tag::NOT_INTERESTED => Self::NotInterested,
             odd if odd % 2 == 1 => return Ok(None),
             even => return Err(DecodeError::UnknownTag(even)),
         }))

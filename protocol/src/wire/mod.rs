@@ -10,7 +10,8 @@ mod tests;
 pub use decoder::{Decoder, Item};
 pub use frame::{BODY_MAX, BlocksHead, DecodeError, HEADER};
 pub use message::{
-    BlockRun, ChunkRange, Corrupt, Features, HashRange, Hashes, Hello, Info, Message, PROTOCOL_MIN,
-    PROTOCOL_VERSION, Preparing, Prove, Proven, RANGES_MAX, Reason, Receipt, Reject, RejectWhy,
+    BlockRun, ChunkRange, Corrupt, Features, HashRange, Hashes, Hello, Info, Message, PEERS_MAX,
+    PROTOCOL_MIN, PROTOCOL_VERSION, PeerAddress, Preparing, Prove, Proven, RANGES_MAX, Reason, Receipt,
+    Reject, RejectWhy, Swarm,
 };
 pub use splitter::{Part, Splitter};

@@ -216,7 +216,8 @@ fn floods_end_in_bounded_memory() {
     for ranges in scattered.collect::<Vec<_>>().chunks(2000) {
         raw.say(&Message::Have(ranges.to_vec()));
     }
-    assert_eq!(raw.hangup, misbehaved(Fault::Flood));
+    assert_eq!(raw.hangup, None, "it may have as many as it likes");
+    assert!(raw.memory_high < 256 * 1024, "and is not remembered before it is known how many there are");
 }
 
 #[test]

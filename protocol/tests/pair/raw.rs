@@ -83,7 +83,7 @@ impl Raw {
     pub(crate) fn receiver_with(content: &Content, config: Config) -> Self {
         let mut raw = Self::new(content, config);
         let Content { manifest, layers } = content.clone();
-        raw.command(Command::Share(Share { share: SHARE, secret: SECRET, manifest, layers }));
+        raw.command(Command::Share(Share::new(SHARE, SECRET, manifest, layers)));
         raw.connect();
         raw
     }
@@ -98,14 +98,7 @@ impl Raw {
         let address: Candidate = "127.0.0.1:1".parse().unwrap();
         let peers = vec![truecopy_protocol::input::PeerHint { key: Some(THEM), addresses: vec![address] }];
         let content = content.manifest.content_id();
-        raw.command(Command::Fetch(Fetch {
-            share: SHARE,
-            content,
-            secret: SECRET,
-            peers,
-            manifest: None,
-            layers: None,
-        }));
+        raw.command(Command::Fetch(Fetch::new(SHARE, content, SECRET, peers)));
         raw.role = Role::Initiator;
         raw.connect();
         raw

@@ -68,7 +68,7 @@ fn a_configuration_without_any_patience_does_not_spin() {
     let mut node = Node::new(config, [1; 32], Now::ZERO);
     let peers = vec![PeerHint { key: None, addresses: vec!["192.0.2.1:7".parse().unwrap()] }];
     let (content, secret) = (ContentId([1; 32]), AccessSecret::PUBLIC);
-    let fetch = Fetch { share: SHARE, content, secret, peers, manifest: None, layers: None };
+    let fetch = Fetch::new(SHARE, content, secret, peers);
     node.handle(Now::ZERO, Input::Command(Command::Fetch(fetch)));
     let outputs = std::iter::from_fn(|| node.poll()).count();
     assert!(outputs < 10, "{outputs}");

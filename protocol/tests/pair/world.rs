@@ -117,13 +117,13 @@ impl World {
 
     pub(crate) fn serve(&mut self, host: usize) {
         let Content { manifest, layers } = self.hosts[host].store.content.clone();
-        self.command(host, Command::Share(Share { share: SHARE, secret: SECRET, manifest, layers }));
+        self.command(host, Command::Share(Share::new(SHARE, SECRET, manifest, layers)));
     }
 
     pub(crate) fn fetch(&mut self, host: usize, from: &[usize]) {
         let content = self.hosts[host].store.content.manifest.content_id();
         let peers = from.iter().map(|from| self.hint(*from)).collect();
-        let fetch = Fetch { share: SHARE, content, secret: SECRET, peers, manifest: None, layers: None };
+        let fetch = Fetch::new(SHARE, content, SECRET, peers);
         self.command(host, Command::Fetch(fetch));
     }
 

@@ -106,12 +106,7 @@ impl Sender {
                 .unwrap();
         let host = Host::start(config);
         host.handle.register(SHARE, Arc::new(Share::Serving(source)));
-        let offered = Offered {
-            share: SHARE,
-            secret: SECRET,
-            manifest: Arc::clone(&manifest),
-            layers: Arc::new(layers),
-        };
+        let offered = Offered::new(SHARE, SECRET, Arc::clone(&manifest), Arc::new(layers));
         host.handle.command(Command::Share(offered)).unwrap();
         Self { host, manifest }
     }
@@ -152,7 +147,7 @@ impl<'a> Receiver<'a> {
 
     pub(crate) fn seek(&self, content: ContentId, key: Option<NodeId>, address: SocketAddr) {
         let peers = vec![PeerHint { key, addresses: vec![Candidate::Tcp(address)] }];
-        let fetch = Fetch { share: SHARE, content, secret: SECRET, peers, manifest: None, layers: None };
+        let fetch = Fetch::new(SHARE, content, SECRET, peers);
         self.host.handle.command(Command::Fetch(fetch)).unwrap();
     }
 

@@ -126,6 +126,8 @@ fn a_recording_at_the_end_of_all_time_is_not_given_to_a_node() {
         secret: Secret::Public,
         peers: vec![PeerHint { key: None, addresses: vec![address] }].into(),
         known: None,
+        swarm: Default::default(),
+        course: Default::default(),
     };
     for input in [RecordedInput::Command(fetch), RecordedInput::Timeout] {
         writer.entry(&Entry::Input { now: end, input }).unwrap();

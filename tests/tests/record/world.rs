@@ -162,17 +162,10 @@ impl World {
             hosts[0].files.insert(BlobId::of(EntryIndex(at as u32)), content(*len));
         }
         let announce = Command::Announce { share: SHARE, content: manifest.content_id(), secret: SECRET };
-        let share = Share { share: SHARE, secret: SECRET, manifest: Arc::clone(&manifest), layers };
+        let share = Share::new(SHARE, SECRET, Arc::clone(&manifest), layers);
         let address = Candidate::from(std::net::SocketAddr::from(([192, 0, 2, 1], 1)));
         let peers = vec![PeerHint { key: Some(hosts[0].id), addresses: vec![address] }];
-        let fetch = Fetch {
-            share: SHARE,
-            content: manifest.content_id(),
-            secret: receivers_secret,
-            peers,
-            manifest: None,
-            layers: None,
-        };
+        let fetch = Fetch::new(SHARE, manifest.content_id(), receivers_secret, peers);
         for host in &mut hosts {
             host.handle(Now::ZERO, Input::Clock(UnixTime(1_700_000_000)));
         }

@@ -55,7 +55,7 @@ impl Program for Sender {
         let (roots, identities) = (vec![self.disk.clone()], self.identities());
         let source = Source::new(Arc::clone(&manifest), roots, tops, identities, Arc::new(OneByOne)).unwrap();
         door.stores.register(SHARE, Arc::new(Share::Serving(source)));
-        door.command(Command::Share(Offered { share: SHARE, secret: SECRET, manifest, layers }));
+        door.command(Command::Share(Offered::new(SHARE, SECRET, manifest, layers)));
     }
 
     fn hear(&mut self, _: &Event, _: &mut Door) {}
@@ -90,7 +90,7 @@ impl Program for Receiver {
     fn begin(&mut self, door: &mut Door) {
         let peers = vec![PeerHint { key: Some(self.from), addresses: vec![self.at.clone()] }];
         let (content, secret) = (self.content, SECRET);
-        let fetch = Fetch { share: SHARE, content, secret, peers, manifest: None, layers: None };
+        let fetch = Fetch::new(SHARE, content, secret, peers);
         door.command(Command::Fetch(fetch));
     }
 

@@ -137,9 +137,7 @@ impl Host {
         let memory = Memory::of(content);
         self.handle.register(SHARE, Arc::clone(&memory) as Arc<dyn Storage>);
         let (manifest, layers) = (Arc::clone(&content.manifest), Arc::clone(&content.layers));
-        self.handle
-            .command(Command::Share(Share { share: SHARE, secret: SECRET, manifest, layers }))
-            .unwrap();
+        self.handle.command(Command::Share(Share::new(SHARE, SECRET, manifest, layers))).unwrap();
         memory
     }
 
@@ -151,7 +149,7 @@ impl Host {
     /// The same for content of which only the name is known.
     pub(crate) fn seek_id(&self, content: ContentId, key: Option<NodeId>, address: Candidate) {
         let peers = vec![PeerHint { key, addresses: vec![address] }];
-        let fetch = Fetch { share: SHARE, content, secret: SECRET, peers, manifest: None, layers: None };
+        let fetch = Fetch::new(SHARE, content, SECRET, peers);
         self.handle.command(Command::Fetch(fetch)).unwrap();
     }
 

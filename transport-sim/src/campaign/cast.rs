@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::plan::Scenario;
+use crate::plan::{Scenario, Swarming};
 use crate::stream::Random;
 
 /// A family of scenarios.
@@ -13,19 +13,22 @@ pub enum Cast {
     Pair,
     /// Two senders, three receivers, 256 KiB.
     Five,
+    /// One or two senders, and two to five receivers that give each other what they have.
+    Swarm,
     /// One to three of each, and files of all interesting sizes up to some MiB.
     Varied,
 }
 
 impl Cast {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Pair, Self::Five, Self::Varied];
+    pub const ALL: [Self; 4] = [Self::Pair, Self::Five, Self::Swarm, Self::Varied];
 
     /// Its name in seeds.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Pair => "pair",
             Self::Five => "five",
+            Self::Swarm => "swarm",
             Self::Varied => "varied",
         }
     }
@@ -34,6 +37,18 @@ impl Cast {
         match self {
             Self::Pair => Scenario::new(1, 1, &[64 << 10]),
             Self::Five => Scenario::new(2, 3, &[256 << 10]),
+            Self::Swarm => {
+                let (senders, receivers) = (1 + draws.below(2) as u16, 2 + draws.below(4) as u16);
+                let sizes = SWARM_SIZES[draws.below(SWARM_SIZES.len())];
+                let mut scenario = Scenario::new(senders, receivers, sizes);
+                scenario.swarm = Swarming::On;
+                scenario.sources = draws.below(2) as u16;
+                scenario.introduced = draws.below(3) as u16;
+                if draws.below(8) == 0 {
+                    scenario.present.push(scenario.files[0].path.clone());
+                }
+                scenario
+            }
             Self::Varied => {
                 let senders = 1 + draws.below(3) as u16;
                 let receivers = 1 + draws.below(3) as u16;
@@ -53,6 +68,16 @@ impl Cast {
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
+
+/// Several chunks, or many files.
+const SWARM_SIZES: &[&[u64]] = &[
+    &[256 * KIB],
+    &[700_000],
+    &[MIB],
+    &[2 * MIB + 12_345, 5_000],
+    &[4_096; 24],
+    &[100, 20_000, 300_000, 1, 0, 65_536],
+];
 
 /// Sizes at and beside the edges of blocks, spans and chunks; few of each, so that their hashes are made once.
 const SIZES: &[&[u64]] = &[
@@ -79,7 +104,7 @@ impl fmt::Display for Cast {
 
 /// Not the name of a cast.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no cast; there are pair, five and varied")]
+#[error("`{0}` is no cast; there are pair, five, swarm and varied")]
 pub struct BadCast(String);
 
 impl FromStr for Cast {

@@ -2,7 +2,7 @@
 
 use super::Cast;
 use crate::disk::{CallKind, DiskFault, Edit, Failure, Lasting, Mtime};
-use crate::plan::{Allowed, ChannelKind, Eating, End, Fault, Plan, Scenario, Script, SleepClock, Way};
+use crate::plan::{Allowed, ChannelKind, Eating, End, Fault, Plan, Scenario, Script, SleepClock, Swarming, Way};
 use crate::stream::Random;
 
 macro_rules! kinds {
@@ -96,6 +96,14 @@ impl Draw<'_> {
         self.plan.scenario.senders + self.below(usize::from(self.plan.scenario.receivers)) as u16
     }
 
+    /// A host that a receiver may dial.
+    fn dialled(&mut self) -> u16 {
+        match self.plan.scenario.swarm {
+            Swarming::Off => self.sender(),
+            Swarming::On => self.host(),
+        }
+    }
+
     fn way(&mut self) -> Way {
         if self.below(4) == 0 { Way::Up } else { Way::Down }
     }
@@ -138,7 +146,7 @@ impl Kind {
     pub(super) const fn fits(self, channel: ChannelKind, cast: Cast) -> bool {
         match self {
             // A liar needs an honest sender beside it.
-            Self::Hostile => matches!(cast, Cast::Five | Cast::Varied),
+            Self::Hostile => !matches!(cast, Cast::Pair),
             Self::Ghosts => matches!(channel, ChannelKind::Clear),
             _ => true,
         }
@@ -184,7 +192,7 @@ impl Kind {
     }
 
     fn network(self, draw: &mut Draw<'_>) -> Option<Fault> {
-        let (receiver, sender, nth, way) = (draw.receiver(), draw.sender(), draw.nth(), draw.way());
+        let (receiver, sender, nth, way) = (draw.receiver(), draw.dialled(), draw.nth(), draw.way());
         let at_byte = draw.byte(way);
         Some(match self {
             Self::LostEdges => {

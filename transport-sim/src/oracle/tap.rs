@@ -37,8 +37,8 @@ pub(crate) struct Tap {
     down: Lane,
     up: Lane,
     order: Order,
-    /// Blocks that the sender said it does not have, by blob and first block.
-    absent: BTreeSet<(u32, u32)>,
+    /// Blocks that one end said it does not have, by its direction, blob and first block.
+    absent: BTreeSet<(Way, u32, u32)>,
     /// The names of messages seen, to be counted.
     pub(crate) seen: Vec<&'static str>,
 }
@@ -71,17 +71,21 @@ impl Tap {
         if order == Order::Damaged {
             return checked;
         }
-        messages.into_iter().try_for_each(|message| self.heed(&message)).and(checked)
+        messages.into_iter().try_for_each(|message| self.heed(way, &message)).and(checked)
     }
 
     /// What a sender does not have is not asked of it again, before it says that it has more (L5).
-    fn heed(&mut self, message: &Message) -> Checked {
+    fn heed(&mut self, way: Way, message: &Message) -> Checked {
+        let other = match way {
+            Way::Down => Way::Up,
+            Way::Up => Way::Down,
+        };
         match message {
-            Message::Have(_) => self.absent.clear(),
+            Message::Have(_) => self.absent.retain(|(of, ..)| *of != way),
             Message::Reject(reject) if reject.why == RejectWhy::Absent => {
-                self.absent.insert((reject.run.blob, reject.run.block));
+                self.absent.insert((way, reject.run.blob, reject.run.block));
             }
-            Message::Request(run) if self.absent.contains(&(run.blob, run.block)) => {
+            Message::Request(run) if self.absent.contains(&(other, run.blob, run.block)) => {
                 let claim = format!(
                     "block {} of blob {} is asked of a host that said it does not have it",
                     run.block, run.blob
@@ -202,6 +206,12 @@ const fn name(message: &Message) -> &'static str {
         Message::Paused => "message paused",
         Message::Resumed => "message resumed",
         Message::Receipt(_) => "message receipt",
+        Message::Swarm(_) => "message swarm",
+        Message::Peers(_) => "message peers",
+        Message::Choke => "message choke",
+        Message::Unchoke => "message unchoke",
+        Message::Interested => "message interested",
+        Message::NotInterested => "message not-interested",
         Message::Goodbye(_) => "message goodbye",
     }
 }

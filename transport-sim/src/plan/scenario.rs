@@ -18,12 +18,40 @@ pub struct Scenario {
     /// How many senders each receiver is told of, from the one with its own number on; 0: all of them.
     #[serde(default)]
     pub sources: u16,
+    /// Whether receivers give each other what they have.
+    #[serde(default, skip_serializing_if = "Swarming::is_off")]
+    pub swarm: Swarming,
+    /// How many other receivers each is told of, as a tracker would.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub introduced: u16,
     /// What stands in the destination before: paths of the share that are there already, whole.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub present: Vec<String>,
     /// The share.
     #[serde(rename = "file")]
     pub files: Vec<FileSpec>,
+}
+
+/// Whether receivers give each other what they have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Swarming {
+    /// Only senders give.
+    #[default]
+    Off,
+    /// All do.
+    On,
+}
+
+impl Swarming {
+    const fn is_off(&self) -> bool {
+        matches!(self, Self::Off)
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(number: &u16) -> bool {
+    *number == 0
 }
 
 impl Scenario {
@@ -34,7 +62,8 @@ impl Scenario {
             .enumerate()
             .map(|(number, size)| FileSpec { path: format!("share/f{number}"), size: *size })
             .collect();
-        Self { senders, receivers, sources: 0, present: Vec::new(), files }
+        let (swarm, introduced) = (Swarming::Off, 0);
+        Self { senders, receivers, sources: 0, swarm, introduced, present: Vec::new(), files }
     }
 
     /// All hosts.

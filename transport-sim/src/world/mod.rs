@@ -270,13 +270,14 @@ impl<'a> World<'a> {
         act: impl FnOnce(&mut HostDoor<'_>) -> T,
     ) -> Option<T> {
         let (now, content) = (self.now, Rc::clone(&self.content));
+        let is_edited = self.has_edit(life.0);
         let host = &mut self.hosts[life.0];
         if host.incarnation != life.1 {
             return None;
         }
         let host_now = host.clock.now(now);
         // What a rotten disk gives an honest sender is sent: the receiver must see it.
-        let is_honest = host.part == Part::Sender && !host.lies;
+        let is_honest = !host.lies && (host.part == Part::Sender || !is_edited);
         let process = host.process.as_mut()?;
         let truth = (is_honest && process.actor.is_none()).then_some(&*content);
         let tapped =

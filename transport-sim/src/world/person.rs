@@ -6,7 +6,7 @@ use std::sync::Arc;
 use truecopy_protocol::content::manifest::EntryKind;
 use truecopy_protocol::content::selection::Selection;
 use truecopy_protocol::content::tree::OneByOne;
-use truecopy_protocol::input::{Command, Fetch, PeerHint, Share as Offered};
+use truecopy_protocol::input::{self, Command, Fetch, Order, PeerHint, Share as Offered};
 use truecopy_protocol::job::{Outcome, StorageError};
 use truecopy_protocol::output::{Event, Failure};
 use truecopy_protocol::wire::Reason;
@@ -26,7 +26,7 @@ use super::{Phase, SECRET, SHARE, World, host, net};
 use crate::content::Content;
 use crate::disk::{Faults, FaultyDisk};
 use crate::oracle::{Standing, complete};
-use crate::plan::Fault;
+use crate::plan::{Fault, Swarming};
 
 /// The pause of a person before the program is run again; doubles up to eight times.
 const RERUN: u64 = 2_000 * MS;
@@ -116,11 +116,13 @@ impl World<'_> {
         if let Some(process) = &host.process {
             process.stores.register(SHARE, Arc::new(Share::Serving(source)));
         }
-        let offered = Offered {
-            share: SHARE,
-            secret: SECRET,
-            manifest: Arc::clone(&content.manifest),
-            layers: Arc::clone(&content.layers),
+        let offered = Offered::new(SHARE, SECRET, Arc::clone(&content.manifest), Arc::clone(&content.layers));
+        let offered = match self.plan.scenario.swarm {
+            Swarming::Off => offered,
+            Swarming::On => {
+                let port = Some(net::address(life.0, self.hosts[life.0].moved).port());
+                Offered { swarm: input::Swarming::On, port, ..offered }
+            }
         };
         self.command(life, Command::Share(offered));
     }
@@ -145,15 +147,31 @@ impl World<'_> {
             some => some.min(senders),
         };
         let peers = (0..sources).map(|n| self.hint((life.0 + n) % senders)).collect();
-        let fetch = Fetch {
-            share: SHARE,
-            content: self.content.manifest.content_id(),
-            secret: SECRET,
-            peers,
-            manifest: None,
-            layers: None,
+        let content = self.content.manifest.content_id();
+        let plain = Fetch::new(SHARE, content, SECRET, self.introduce(life.0, peers));
+        let fetch = match self.plan.scenario.swarm {
+            Swarming::Off => plain,
+            Swarming::On => Fetch {
+                swarm: input::Swarming::On,
+                port: Some(net::address(life.0, self.hosts[life.0].moved).port()),
+                order: Order::RarestFirst,
+                ..plain
+            },
         };
         self.command(life, Command::Fetch(fetch));
+    }
+
+    /// Adds as many other receivers as a tracker would name.
+    fn introduce(&mut self, host: usize, mut peers: Vec<PeerHint>) -> Vec<PeerHint> {
+        let senders = usize::from(self.plan.scenario.senders);
+        let others = self.hosts.len() - senders;
+        for _ in 0..usize::from(self.plan.scenario.introduced).min(others - 1) {
+            let other = senders + self.draws.below(others);
+            if other != host {
+                peers.push(self.hint(other));
+            }
+        }
+        peers
     }
 
     pub(super) fn hint(&self, sender: usize) -> PeerHint {

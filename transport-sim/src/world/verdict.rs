@@ -12,7 +12,7 @@ use super::{Phase, World};
 use crate::coverage::Coverage;
 use crate::disk::DiskFault;
 use crate::oracle::{Blocks, Finding, Oracle, Violation};
-use crate::plan::{Allowed, ChannelKind, End, Fault};
+use crate::plan::{Allowed, ChannelKind, End, Fault, Swarming};
 
 /// Dials of one host within ten seconds at most, for each of its sources (L4).
 const DIALS_MAX: usize = 40;
@@ -142,7 +142,11 @@ impl World<'_> {
     pub(super) fn judge_failure(&mut self, host: usize, why: Failure) {
         self.coverage.branch(failure_name(why));
         let explained = match why {
-            Failure::NotAvailable => self.damages_bytes() || self.has_hostile(),
+            Failure::NotAvailable => {
+                let is_swarm = self.plan.scenario.swarm == Swarming::On;
+                let sender_goes = self.has(Fault::breaks_links) || self.has_disk_fault(Part::Sender);
+                self.damages_bytes() || self.has_hostile() || is_swarm && sender_goes
+            }
             Failure::NotFound(_) | Failure::LinkLost(_) | Failure::SenderLeft(_) => {
                 self.has(Fault::breaks_links) || self.damages_bytes() || self.has_disk_fault(Part::Sender)
             }
@@ -242,7 +246,12 @@ impl World<'_> {
     /// What can only be judged at the end (L4, L5).
     pub(super) fn look_back(&mut self) {
         let scenario = &self.plan.scenario;
-        let sources = usize::from(if scenario.sources == 0 { scenario.senders } else { scenario.sources });
+        let is_swarm = scenario.swarm == Swarming::On;
+        let sources = match scenario.sources {
+            _ if is_swarm => scenario.hosts(),
+            0 => usize::from(scenario.senders),
+            some => usize::from(some),
+        };
         let size = self.content.manifest.total_size();
         let window = self.plan.tuning.window.unwrap_or(LOST_MAX);
         let damages = self.plan.faults.iter().filter(|fault| fault.spoils_bytes()).count() as u64;
@@ -266,7 +275,8 @@ impl World<'_> {
         let receivers = u64::from(scenario.receivers);
         let smooth = crate::plan::Network { latency_us: self.plan.network.latency_us, ..Default::default() };
         let calm = self.plan.faults.is_empty() && scenario.present.is_empty() && self.plan.network == smooth;
-        if calm && self.receipts < receivers {
+        // In a swarm whoever gave the last chunk need not be whoever made the share.
+        if calm && !is_swarm && self.receipts < receivers {
             let text = format!("{} receipts were seen of {receivers} receivers", self.receipts);
             self.fail(None, Finding::new(Oracle::Completion, "a receipt is missing", text));
         }

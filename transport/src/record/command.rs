@@ -53,6 +53,7 @@ pub(super) fn recorded<'a>(command: &'a Command, secrets: &mut Secrets) -> Recor
             share: spec.share,
             secret: secrets.number(spec.secret),
             content: content(&spec.manifest, Some(&spec.layers)),
+            swarm: (spec.swarm, spec.port),
         },
         Command::Fetch(spec) => RecordedCommand::Fetch {
             share: spec.share,
@@ -60,6 +61,8 @@ pub(super) fn recorded<'a>(command: &'a Command, secrets: &mut Secrets) -> Recor
             secret: secrets.number(spec.secret),
             peers: Cow::Borrowed(&spec.peers),
             known: spec.manifest.as_ref().map(|manifest| content(manifest, spec.layers.as_ref())),
+            swarm: (spec.swarm, spec.port),
+            course: (spec.order, spec.afterwards),
         },
         Command::Accept { share, selection } => RecordedCommand::Accept(*share, Cow::Borrowed(selection)),
         Command::Decline { share, reason } => RecordedCommand::Decline(*share, *reason),
@@ -99,21 +102,27 @@ impl RecordedCommand<'_> {
                 let key = Key { share, content, secret };
                 return Ok((Command::Announce { share, content, secret }, Some(key)));
             }
-            Self::Share { share, secret, content } => {
+            Self::Share { share, secret, content, swarm: (swarm, port) } => {
                 let secret = secret.stand_in();
                 let (manifest, layers) = content.parts()?;
                 let layers = layers.ok_or(BadContent)?;
                 let key = Key { share, content: manifest.content_id(), secret };
-                return Ok((Command::Share(Share { share, secret, manifest, layers }), Some(key)));
+                return Ok((
+                    Command::Share(Share { share, secret, manifest, layers, swarm, port }),
+                    Some(key),
+                ));
             }
-            Self::Fetch { share, content, secret, peers, known } => {
+            Self::Fetch { share, content, secret, peers, known, swarm, course } => {
                 let secret = secret.stand_in();
                 let (manifest, layers) = match known.map(RecordedShare::parts).transpose()? {
                     Some((manifest, layers)) => (Some(manifest), layers),
                     None => (None, None),
                 };
                 let peers = peers.into_owned();
-                let fetch = Fetch { share, content, secret, peers, manifest, layers };
+                let (swarm, port) = swarm;
+                let (order, afterwards) = course;
+                let plain = Fetch::new(share, content, secret, peers);
+                let fetch = Fetch { manifest, layers, swarm, port, order, afterwards, ..plain };
                 return Ok((Command::Fetch(fetch), Some(Key { share, content, secret })));
             }
             Self::Preparing(share, done, total) => Command::Preparing { share, done, total },

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize, Serializer};
 use truecopy_protocol::content::identity::Role;
 use truecopy_protocol::content::selection::Selection;
-use truecopy_protocol::input::{LinkLoss, Path, PeerHint};
+use truecopy_protocol::input::{Afterwards, LinkLoss, Order, Path, PeerHint, Swarming};
 use truecopy_protocol::job::{JobId, JobResult};
 use truecopy_protocol::wire::Reason;
 use truecopy_protocol::{Config, ConnId, ContentId, Hash, NodeId, Now, ShareId, UnixTime};
@@ -144,6 +144,8 @@ pub enum RecordedCommand<'a> {
         /// What it contains.
         #[serde(borrow)]
         content: RecordedShare<'a>,
+        /// Whether its receivers may learn of each other, and where they are told to find us.
+        swarm: (Swarming, Option<u16>),
     },
     /// Fetches a share.
     Fetch {
@@ -158,6 +160,10 @@ pub enum RecordedCommand<'a> {
         /// What is known of it.
         #[serde(borrow)]
         known: Option<RecordedShare<'a>>,
+        /// Whether peers may learn of each other, and where they are told to find us.
+        swarm: (Swarming, Option<u16>),
+        /// In which order, and what becomes of it.
+        course: (Order, Afterwards),
     },
     /// Accepts the offer.
     Accept(ShareId, Cow<'a, Selection>),

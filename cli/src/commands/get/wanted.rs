@@ -83,6 +83,6 @@ impl Wanted {
             Some((manifest, layers)) => (Some(manifest), Some(layers)),
             None => (super::offer::staged_manifest(place, self.content), None),
         };
-        Ok(Fetch { share, content: self.content, secret: self.secret, peers: self.peers, manifest, layers })
+        Ok(Fetch { manifest, layers, ..Fetch::new(share, self.content, self.secret, self.peers) })
     }
 }

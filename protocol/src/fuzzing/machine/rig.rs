@@ -175,7 +175,7 @@ impl Rig {
             self.model.begin(share, Role::Responder, manifest.content_id());
         }
         let command = match is_ready {
-            true => Command::Share(Share { share, secret: SECRET, manifest, layers }),
+            true => Command::Share(Share::new(share, SECRET, manifest, layers)),
             false => Command::Announce { share, content: manifest.content_id(), secret: SECRET },
         };
         let refused = self.command(share, command);
@@ -197,7 +197,7 @@ impl Rig {
             self.model.begin(share, Role::Initiator, id);
         }
         let peers = (0..peers).map(hint).collect();
-        let fetch = Fetch { share, content: id, secret: SECRET, peers, manifest: None, layers: None };
+        let fetch = Fetch::new(share, id, SECRET, peers);
         let refused = self.command(share, Command::Fetch(fetch));
         assert_eq!(refused, (!is_new).then_some(Refusal::Duplicate));
     }

@@ -2,6 +2,7 @@
 
 use super::{ChunkState, Transfer};
 use crate::planted::{Bug, coin, is};
+use crate::swarm::have::Have;
 
 impl Transfer {
     /// [`Bug::LengthTrusted`]: every chunk of a file of which something is claimed. The store claims nothing of a file
@@ -18,9 +19,10 @@ impl Transfer {
     }
 
     /// [`Bug::RequestsReversed`], [`Bug::RandomOrder`]: the last chunk that is missing.
-    pub(super) fn last_missing(&self, has: impl Fn(u32) -> bool) -> Option<u32> {
+    pub(super) fn last_missing(&self, have: &Have) -> Option<u32> {
         let is_wanted = is(Bug::RequestsReversed) || is(Bug::RandomOrder) && coin();
-        let missing = |chunk: &u32| self.states[*chunk as usize] == ChunkState::Missing && has(*chunk);
+        let missing =
+            |chunk: &u32| self.states[*chunk as usize] == ChunkState::Missing && have.contains(*chunk);
         if is_wanted { (0..self.states.len() as u32).rev().find(missing) } else { None }
     }
 
@@ -33,7 +35,7 @@ impl Transfer {
         for chunk in chunks {
             match self.states[chunk as usize] {
                 ChunkState::Unwanted | ChunkState::Verified => continue,
-                ChunkState::Missing => self.missing -= 1,
+                ChunkState::Missing => self.picker.remove(chunk),
                 ChunkState::Active => {
                     self.loose.retain(|(of, _)| *of != chunk);
                     self.active.remove(&chunk);

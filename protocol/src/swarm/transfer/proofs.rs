@@ -3,11 +3,13 @@
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
-use super::{ChunkState, Place, Transfer};
+use super::{ChunkState, Origin, Place, Transfer};
+use crate::content::tree::{self, HASHES_MAX};
 #[cfg(planted)]
 use crate::planted::{Bug, is};
-use crate::swarm::hashes::{ChunkHash, FileHashes};
-use crate::wire::HashRange;
+use crate::swarm::hashes::{ChunkHash, FileHashes, range_at};
+use crate::swarm::have::Have;
+use crate::wire::{HashRange, Hashes};
 use crate::{BlobId, ChunkIndex, ConnId, EntryIndex, Hash};
 
 /// A chunk that came wrong so often is nobody's bad luck.
@@ -20,17 +22,26 @@ pub(crate) enum Checked {
     Verified,
     /// It cannot be compared before hashes of its file are there.
     Unproven,
-    /// It is wrong; the bytes came from these connections.
-    Wrong { place: Place, from: BTreeSet<ConnId> },
+    /// It is wrong; its spans came from these connections.
+    Wrong { place: Place, from: Origin },
     /// It is wrong, and was on our disk before this run: it is fetched again.
     Rotten,
 }
 
-/// How often a chunk came wrong, and who alone sent it when it last did.
+/// How often a chunk came wrong, who alone sent it when it last did, and what several sent together.
 #[derive(Debug, Default)]
 pub(super) struct Record {
     times: u32,
     asked: Option<ConnId>,
+    together: Vec<Origin>,
+}
+
+impl Record {
+    /// Now that the chunk is right: who sent spans that were not what they are now.
+    pub(super) fn culprits(&self, right: &Origin) -> BTreeSet<ConnId> {
+        let pairs = self.together.iter().flat_map(|wrong| wrong.iter().zip(right));
+        pairs.filter(|((wrong, _), (right, _))| wrong != right).map(|((_, from), _)| *from).collect()
+    }
 }
 
 /// What follows from wrong bytes.
@@ -45,15 +56,15 @@ pub(crate) enum Sentence {
 }
 
 impl Transfer {
-    pub(super) fn compare(&mut self, place: Place, hash: Hash, from: BTreeSet<ConnId>) -> Checked {
+    pub(super) fn compare(&mut self, place: Place, hash: Hash, from: Origin) -> Checked {
         match self.expected(place) {
             #[cfg(planted)]
             Some(_) if is(Bug::LastUnchecked) && u64::from(place.within) + 1 == place.shape.chunks() => {
-                self.verify(place, hash);
+                self.verify(place, hash, &from);
                 Checked::Verified
             }
             Some(expected) if expected == hash => {
-                self.verify(place, hash);
+                self.verify(place, hash, &from);
                 Checked::Verified
             }
             Some(_) if from.is_empty() => {
@@ -93,12 +104,14 @@ impl Transfer {
             && let Some(place) = self.place(chunk)
             && let ChunkHash::Computed(hash) = self.file(place).get(place.within)
         {
-            self.verify(place, hash);
+            let origin = self.unproven.remove(&chunk).unwrap_or_default();
+            self.verify(place, hash, &origin);
         }
     }
 
     /// Hashes that lead to the root have come. Returns the chunks that turned out wrong, and whose bytes they were.
-    pub(crate) fn proven(&mut self, range: HashRange, hashes: &[Hash]) -> Vec<(Place, BTreeSet<ConnId>)> {
+    pub(crate) fn proven(&mut self, came: &Hashes) -> Vec<(Place, Origin)> {
+        let Hashes { range, hashes, proof } = came;
         let mut wrong = Vec::new();
         for (hash, within) in hashes.iter().zip(range.first..) {
             let Some(place) = self.chunk_of(range.blob, within).and_then(|chunk| self.place(chunk)) else {
@@ -114,7 +127,7 @@ impl Transfer {
             }
         }
         if let Some(file) = BlobId(range.blob).entry().and_then(|entry| self.files.get_mut(&entry)) {
-            file.answered(range.first);
+            file.answered(range.first, proof.clone());
         }
         wrong
     }
@@ -128,9 +141,18 @@ impl Transfer {
         }
     }
 
-    /// The next hashes to ask for.
-    pub(crate) fn pick_hashes(&mut self) -> Option<HashRange> {
-        let range = self.ranges.pop_first()?;
+    /// The next hashes to ask of a peer that has these chunks: whoever has a chunk has what proves it.
+    pub(crate) fn pick_hashes(&mut self, have: &Have) -> Option<HashRange> {
+        let knows = |range: &&HashRange| {
+            let chunks = BlobId(range.blob).entry().map(|entry| self.manifest.chunks_of(entry));
+            chunks.is_some_and(|chunks| {
+                let first = chunks.start + range.first;
+                let end = chunks.end.min(first + HASHES_MAX);
+                have.next(first).is_some_and(|chunk| chunk < end)
+            })
+        };
+        let range = *self.ranges.iter().find(knows)?;
+        self.ranges.remove(&range);
         if let Some(file) = BlobId(range.blob).entry().and_then(|entry| self.files.get_mut(&entry)) {
             file.asked(range.first);
         }
@@ -150,31 +172,38 @@ impl Transfer {
     pub(crate) fn judge(
         &mut self,
         chunk: u32,
-        from: &BTreeSet<ConnId>,
+        origin: &Origin,
         is_here: impl Fn(ConnId) -> bool,
     ) -> Sentence {
+        let from: BTreeSet<ConnId> = origin.iter().map(|(_, id)| *id).collect();
         #[cfg(planted)]
         if is(Bug::BannedAtOnce) {
             self.again(chunk);
-            return Sentence::Guilty(from.clone());
+            return Sentence::Guilty(from);
         }
         let record = self.wrong.entry(chunk).or_default();
         record.times += 1;
         let alone = from.first().copied().filter(|id| from.len() == 1 && is_here(*id));
         let sentence = match alone {
-            Some(id) if record.asked == Some(id) || record.times >= WRONG_MAX => {
-                Sentence::Guilty(from.clone())
-            }
+            Some(id) if record.asked == Some(id) || record.times >= WRONG_MAX => Sentence::Guilty(from),
             Some(id) => {
                 record.asked = Some(id);
                 self.doubts.insert((id, chunk));
                 return Sentence::Doubt(id);
             }
-            None if record.times >= WRONG_MAX => Sentence::Guilty(from.clone()),
-            None => Sentence::Again,
+            None if record.times >= WRONG_MAX => Sentence::Guilty(from),
+            None => {
+                record.together.push(origin.clone());
+                Sentence::Again
+            }
         };
         self.again(chunk);
         sentence
+    }
+
+    /// This source is to look at its disk: it sent wrong spans of a chunk.
+    pub(crate) fn doubt(&mut self, id: ConnId, chunk: u32) {
+        self.doubts.insert((id, chunk));
     }
 
     /// The next chunk whose source is to look at its disk.
@@ -204,6 +233,27 @@ impl Transfer {
         for chunk in its.collect::<Vec<_>>() {
             self.again(chunk);
         }
+    }
+
+    /// Chunk hashes of a range and what proves them, if we have them: for every range in which a chunk is verified.
+    pub(crate) fn hashes_of(&self, range: HashRange) -> Option<Hashes> {
+        let entry = BlobId(range.blob).entry()?;
+        let shape = self.manifest.shape(entry)?;
+        let asked = range_at(&shape, range.first)?;
+        let (hashes, proof) = match &self.layers {
+            Some(layers) => {
+                let layer = layers.layer(entry)?;
+                let first = range.first as usize;
+                (layer.get(first..first + asked.hashes())?.to_vec(), tree::prove(layer, &asked))
+            }
+            None => self.files.get(&entry)?.prove(&asked)?,
+        };
+        Some(Hashes { range, hashes, proof })
+    }
+
+    /// The hash that a chunk of ours must have.
+    pub(crate) fn expected_of(&self, chunk: u32) -> Option<Hash> {
+        self.place(chunk).and_then(|place| self.expected(place))
     }
 
     fn expected(&self, place: Place) -> Option<Hash> {

@@ -1,13 +1,16 @@
 //! Spans of the chunks in work: who is asked for which, and when a chunk is whole.
 
-use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use super::{Checked, ChunkState, Place, Transfer};
 use crate::content::geometry::SPAN_BLOCKS;
 use crate::content::tree;
+use crate::swarm::have::Have;
 use crate::wire::BlockRun;
 use crate::{BlobId, ConnId, Hash};
+
+/// Files below this are asked for in runs.
+const SMALL: u64 = 64 * 1024;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum SpanState {
@@ -20,8 +23,8 @@ enum SpanState {
 #[derive(Debug)]
 pub(super) struct Active {
     spans: Vec<SpanState>,
-    /// Whose bytes these are.
-    from: BTreeSet<ConnId>,
+    /// Whose bytes these are, span by span.
+    by: Vec<Option<ConnId>>,
     /// A chunk that came wrong before is asked of one source alone, so that a liar is found.
     only: Option<ConnId>,
 }
@@ -39,25 +42,26 @@ impl Transfer {
 
     /// Whether there is something that a peer could still be asked for.
     pub(crate) fn is_hungry(&self) -> bool {
-        !self.loose.is_empty() || self.missing > 0
+        !self.loose.is_empty() || self.picker.missing() > 0
     }
 
-    /// The next span to ask of this peer, which has the chunks that `has` says. At most `wide_max` chunks of several
-    /// spans are in work at once.
+    /// The next span to ask of this peer, which has these chunks. At most `wide_max` chunks of several spans are in work
+    /// at once. `after`: the chunk that it was asked for last.
     pub(crate) fn pick(
         &mut self,
         id: ConnId,
         wide_max: u32,
-        has: impl Fn(u32) -> bool,
+        have: &Have,
+        after: Option<u32>,
     ) -> Option<(Place, BlockRun)> {
         let free = |chunk: u32| {
             let only = self.active.get(&chunk).and_then(|active| active.only);
-            has(chunk) && only.is_none_or(|only| only == id)
+            have.contains(chunk) && only.is_none_or(|only| only == id)
         };
         let loose = self.loose.iter().copied().find(|(chunk, _)| free(*chunk));
         let (chunk, span) = match loose {
             Some(found) => found,
-            None => (self.activate(wide_max, &has)?, 0),
+            None => (self.activate(wide_max, have, after)?, 0),
         };
         self.loose.remove(&(chunk, span));
         let place = self.place(chunk)?;
@@ -71,35 +75,43 @@ impl Transfer {
         Some((place, place.run(span)))
     }
 
-    fn activate(&mut self, wide_max: u32, has: impl Fn(u32) -> bool) -> Option<u32> {
-        if self.missing == 0 {
-            return None;
-        }
-        while self.states.get(self.cursor as usize).is_some_and(|state| *state != ChunkState::Missing) {
-            self.cursor += 1;
-        }
-        let again = self.again.iter().copied().find(|chunk| has(*chunk));
+    fn activate(&mut self, wide_max: u32, have: &Have, after: Option<u32>) -> Option<u32> {
+        // Of small files the next one is as good as any, and lies beside it on both disks.
+        let after = after.filter(|chunk| self.place(*chunk).is_some_and(|place| place.bytes() < SMALL));
+        let picked = self.picker.pick(have, after);
         #[cfg(planted)]
-        let again = self.last_missing(&has).or(again);
-        let found = again.or_else(|| {
-            let ahead = self.states.get(self.cursor as usize..)?;
-            let mut ahead = ahead.iter().zip(self.cursor..);
-            ahead.find(|(state, chunk)| **state == ChunkState::Missing && has(*chunk)).map(|(_, chunk)| chunk)
-        })?;
+        let picked = self.last_missing(have).or(picked);
+        let found = picked?;
         let count = self.place(found)?.spans();
         if count > 1 {
-            if self.wide >= wide_max {
+            if self.wide >= wide_max && !self.abandon() {
                 return None;
             }
             self.wide += 1;
         }
-        self.again.remove(&found);
         self.states[found as usize] = ChunkState::Active;
-        self.missing -= 1;
+        self.picker.remove(found);
         let spans = alloc::vec![SpanState::Loose; count as usize];
-        self.active.insert(found, Active { spans, from: BTreeSet::new(), only: None });
+        self.active.insert(found, Active { spans, by: alloc::vec![None; count as usize], only: None });
         self.loose.extend((0..count).map(|span| (found, span)));
         Some(found)
+    }
+
+    /// Gives up a chunk of which nothing is on its way, so that another can be begun: those who had the rest may be gone.
+    fn abandon(&mut self) -> bool {
+        let idle = |span: &SpanState| matches!(span, SpanState::Loose | SpanState::Landed(_));
+        let found = self.active.iter().find(|(_, active)| active.spans.iter().all(idle)).map(|(of, _)| *of);
+        found.inspect(|chunk| self.deactivate(*chunk)).is_some()
+    }
+
+    fn deactivate(&mut self, chunk: u32) {
+        if let Some(active) = self.active.remove(&chunk) {
+            for span in 0..active.spans.len() as u32 {
+                self.loose.remove(&(chunk, span));
+            }
+            self.wide -= u32::from(active.spans.len() > 1);
+            self.set_missing(chunk);
+        }
     }
 
     /// A span will not come from the peer that was asked.
@@ -110,6 +122,10 @@ impl Transfer {
         if active.spans.get(span as usize) == Some(&SpanState::Asked) {
             active.spans[span as usize] = SpanState::Loose;
             self.loose.insert((place.chunk, span));
+        }
+        // Who takes it up begins anew: perhaps another chunk is rarer by now.
+        if active.spans.iter().all(|state| *state == SpanState::Loose) {
+            self.deactivate(place.chunk);
         }
     }
 
@@ -126,7 +142,7 @@ impl Transfer {
         let active = self.active.get_mut(&place.chunk)?;
         *active.spans.get_mut(span as usize).filter(|state| **state == SpanState::Asked)? =
             SpanState::Landing;
-        active.from.insert(from);
+        active.by[span as usize] = Some(from);
         let alone = place.shape.spans() == 1;
         let root = if alone { self.root(place.entry) } else { None };
         Some((place.shape.span_height(), root))
@@ -146,13 +162,14 @@ impl Transfer {
         if hashes.len() < active.spans.len() {
             return None;
         }
+        let origin = hashes.iter().copied().zip(active.by.iter().copied().flatten()).collect();
         if hashes.len() > 1 {
             self.wide -= 1;
         }
         let (level, height) = (place.shape.span_height(), place.shape.chunk_height());
         let chunk_hash = tree::fold(hashes, level, height - level);
-        let from = self.active.remove(&place.chunk)?.from;
+        self.active.remove(&place.chunk);
         self.states[place.chunk as usize] = ChunkState::Computed;
-        Some(self.compare(place, chunk_hash, from))
+        Some(self.compare(place, chunk_hash, origin))
     }
 }

@@ -1,0 +1,109 @@
+//! Whom the peers of a swarm serve, decided anew every few seconds. PROTOCOL §5.12.
+
+use alloc::vec::Vec;
+
+use super::Node;
+use super::exchange::Conn;
+use crate::swarm::choker::{Candidate, Stand};
+use crate::swarm::download::{Choking, Interest};
+use crate::wire::{Message, Reject, RejectWhy};
+use crate::{ConnId, ShareId};
+
+impl Node {
+    /// A peer wants something of us, or nothing more.
+    pub(super) fn peer_interest(&mut self, id: ConnId, interest: Interest) {
+        let Some((share, _)) = self.conns.get(&id).and_then(Conn::exchange) else { return };
+        let Some(upload) = self.upload(id) else { return };
+        let was = core::mem::replace(&mut upload.interest, interest);
+        if was != interest && interest == Interest::NotInterested && upload.choking == Choking::Unchoked {
+            // Its place is free: nobody need wait for the next round.
+            self.fill_slots(share);
+        }
+    }
+
+    /// A round is over.
+    pub(super) fn choke_round(&mut self, share: ShareId) {
+        for (_, conn) in &mut self.conns {
+            let came = conn.download().map_or(0, |download| download.bytes());
+            if let Some((of, exchange)) = conn.exchange_mut()
+                && of == share
+                && let Some(upload) = &mut exchange.upload
+            {
+                let went = upload.bytes;
+                upload.record.round(came, went);
+            }
+        }
+        self.choose(share);
+        self.arm_swarm(share);
+    }
+
+    fn choose(&mut self, share: ShareId) {
+        let stand = if self.serving.contains_key(&share) { Stand::Seeder } else { Stand::Leecher };
+        let (candidates, slots) = (self.candidates(share), self.config.upload_slots as usize);
+        let rng = &mut self.jitter;
+        let Some(circle) = self.circles.get_mut(&share) else { return };
+        let served = circle.choker.round(&candidates, stand, slots, &mut |bound| rng.below(bound));
+        for peer in &candidates {
+            let choking = if served.contains(&peer.conn) { Choking::Unchoked } else { Choking::Choked };
+            if peer.interest == Interest::Interested {
+                self.set_choking(peer.conn, choking);
+            }
+        }
+    }
+
+    /// Between two rounds: a place that has become free goes to whoever waits.
+    fn fill_slots(&mut self, share: ShareId) {
+        let waits = |candidate: &&Candidate| candidate.interest == Interest::Interested;
+        let candidates = self.candidates(share);
+        let choked: Vec<ConnId> = candidates
+            .iter()
+            .filter(waits)
+            .map(|peer| peer.conn)
+            .filter(|id| self.upload(*id).is_some_and(|upload| upload.choking == Choking::Choked))
+            .collect();
+        let served = candidates.iter().filter(waits).count() - choked.len();
+        if served < self.config.upload_slots as usize && !choked.is_empty() {
+            let lucky = self.jitter.below(choked.len() as u64) as usize;
+            self.set_choking(choked[lucky], Choking::Unchoked);
+        }
+    }
+
+    /// A newcomer is served at once if there is a place, else it waits for its turn.
+    pub(super) fn seat(&mut self, share: ShareId, id: ConnId) {
+        if !self.is_swarm(share) {
+            return;
+        }
+        let served = self.conns.values().filter(|conn| conn.purpose.share() == Some(share));
+        let served = served.filter(|conn| conn.upload().is_some_and(|upload| upload.is_served())).count();
+        if served > self.config.upload_slots as usize {
+            self.set_choking(id, Choking::Choked);
+        }
+    }
+
+    fn candidates(&self, share: ShareId) -> Vec<Candidate> {
+        let of = |(id, conn): (&ConnId, &Conn)| {
+            let upload = conn.upload().filter(|_| conn.purpose.share() == Some(share))?;
+            Some(Candidate { conn: *id, interest: upload.interest, record: upload.record })
+        };
+        self.conns.iter().filter_map(of).collect()
+    }
+
+    fn set_choking(&mut self, id: ConnId, choking: Choking) {
+        let Some(upload) = self.upload(id) else { return };
+        if core::mem::replace(&mut upload.choking, choking) == choking {
+            return;
+        }
+        match choking {
+            Choking::Unchoked => drop(self.with_session(id, |session| session.send(&Message::Unchoke))),
+            Choking::Choked => {
+                let runs = upload.choke();
+                self.with_session(id, |session| {
+                    session.send(&Message::Choke);
+                    for run in runs {
+                        session.send(&Message::Reject(Reject { run, why: RejectWhy::Choked }));
+                    }
+                });
+            }
+        }
+    }
+}

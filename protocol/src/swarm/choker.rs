@@ -1,0 +1,129 @@
+//! Whom a peer of a swarm serves: those that give most (tit for tat), and by turns one more, so that better ones are found
+//! and newcomers get something to give (the optimistic slot of BEP 3). Whoever has everything serves those that take it
+//! fastest, and turns more.
+
+use alloc::vec::Vec;
+
+use super::download::Interest;
+use crate::ConnId;
+
+/// Rounds for which a place of the optimistic slot lasts.
+const TURN: u32 = 3;
+
+/// What is known of one peer from round to round.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Record {
+    /// Bytes that came from it and went to it, up to the last round.
+    came: u64,
+    went: u64,
+    /// Bytes of a round, lately.
+    gives: u64,
+    takes: u64,
+    /// Rounds since it came.
+    age: u32,
+}
+
+impl Record {
+    /// A round is over: so many bytes came from the peer and went to it since it came.
+    pub(crate) fn round(&mut self, came: u64, went: u64) {
+        // Half of what it was, half of what is new: about two rounds count.
+        self.gives = u64::midpoint(self.gives, came - self.came);
+        self.takes = u64::midpoint(self.takes, went - self.went);
+        (self.came, self.went) = (came, went);
+        self.age += 1;
+    }
+}
+
+/// A peer that may be served.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Candidate {
+    pub(crate) conn: ConnId,
+    pub(crate) interest: Interest,
+    pub(crate) record: Record,
+}
+
+/// What we want ourselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stand {
+    Leecher,
+    Seeder,
+}
+
+/// The choices of one share.
+#[derive(Debug, Default)]
+pub(crate) struct Choker {
+    round: u32,
+    /// Who is served by turns.
+    turn: Option<ConnId>,
+}
+
+impl Choker {
+    /// Decides who is served until the next round, `slots` at most; everybody if there are no more. `draw` gives a
+    /// number below its argument.
+    pub(crate) fn round(
+        &mut self,
+        candidates: &[Candidate],
+        stand: Stand,
+        slots: usize,
+        draw: &mut dyn FnMut(u64) -> u64,
+    ) -> Vec<ConnId> {
+        self.round += 1;
+        let mut wanting: Vec<&Candidate> =
+            candidates.iter().filter(|peer| peer.interest == Interest::Interested).collect();
+        if wanting.len() <= slots {
+            self.turn = None;
+            return wanting.iter().map(|peer| peer.conn).collect();
+        }
+        // Whoever has everything has nothing to be paid with: half of its slots go by turns.
+        let by_turns = if stand == Stand::Seeder { slots.div_ceil(2) } else { 1 };
+        let merit = |peer: &Candidate| match stand {
+            Stand::Leecher => peer.record.gives,
+            Stand::Seeder => peer.record.takes,
+        };
+        wanting.sort_by_key(|peer| (core::cmp::Reverse(merit(peer)), peer.conn));
+        let mut served: Vec<ConnId> = wanting
+            .iter()
+            .filter(|peer| merit(peer) > 0)
+            .take(slots - by_turns)
+            .map(|peer| peer.conn)
+            .collect();
+        if let Some(turn) = self.turn.filter(|_| !self.round.is_multiple_of(TURN))
+            && wanting.iter().any(|peer| peer.conn == turn)
+            && !served.contains(&turn)
+        {
+            served.push(turn);
+        }
+        while served.len() < slots {
+            let Some(next) = self.next_turn(&wanting, &served, draw) else { break };
+            served.push(next);
+        }
+        served
+    }
+
+    /// Somebody who is not served yet; newcomers are three times as likely, for they have nothing to give yet.
+    fn next_turn(
+        &mut self,
+        wanting: &[&Candidate],
+        served: &[ConnId],
+        draw: &mut dyn FnMut(u64) -> u64,
+    ) -> Option<ConnId> {
+        const NEW: u32 = 3;
+        let weight = |peer: &Candidate| if peer.record.age <= NEW { 3 } else { 1 };
+        let left = || wanting.iter().filter(|peer| !served.contains(&peer.conn));
+        let all: u64 = left().map(|peer| weight(peer)).sum();
+        let mut at = draw(all);
+        for peer in left() {
+            match at.checked_sub(weight(peer)) {
+                Some(rest) => at = rest,
+                None => {
+                    self.turn = Some(peer.conn);
+                    return Some(peer.conn);
+                }
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,228 @@
+//! Which chunk is asked for next: the rarest first, random among equals (BEP 3 names it "rarest first").
+//!
+//! Missing chunks lie in one array, ordered by how many peers have them; a chunk moves to the next count by one swap. A
+//! choice looks at a bounded number of chunks, however many there are.
+
+use alloc::vec::Vec;
+
+use super::bits::Bits;
+use super::have::Have;
+use crate::input::Order;
+
+/// Counts from here on are one.
+const COUNTS: usize = 256;
+/// Chunks looked at in order of rarity before others are drawn.
+const LOOKS: u32 = 48;
+/// Chunks drawn of those that a peer has, of which the rarest is taken.
+const DRAWS: u32 = 12;
+/// Not in the array.
+const NOWHERE: u32 = u32::MAX;
+
+#[derive(Debug)]
+pub(crate) struct Picker {
+    policy: Order,
+    missing: Bits,
+    /// Missing chunks by count of peers that have them.
+    order: Vec<u32>,
+    /// Where each chunk is in `order`.
+    place: Vec<u32>,
+    /// Peers that have each chunk; those that have all are not counted.
+    counts: Vec<u16>,
+    /// `ends[n]`: where the chunks of count `n` end in `order`.
+    ends: Vec<u32>,
+    draws: Draws,
+}
+
+/// Draws that cost next to nothing (SplitMix64): a choice is made for every few blocks.
+#[derive(Debug)]
+struct Draws(u64);
+
+impl Draws {
+    const fn below(&mut self, bound: u32) -> u32 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let word = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        // The upper half, scaled: below the bound.
+        (((word ^ (word >> 31)) >> 32) * bound as u64 >> 32) as u32
+    }
+}
+
+impl Picker {
+    /// No chunk of `chunks` is missing, and nobody has any.
+    pub(crate) fn new(chunks: u32, policy: Order, seed: u64) -> Self {
+        let is_by_rarity = policy == Order::RarestFirst;
+        let all = if is_by_rarity { chunks as usize } else { 0 };
+        Self {
+            policy,
+            missing: Bits::new(chunks),
+            order: Vec::new(),
+            place: alloc::vec![NOWHERE; all],
+            counts: alloc::vec![0; all],
+            ends: alloc::vec![0; COUNTS],
+            draws: Draws(seed),
+        }
+    }
+
+    /// Chunks that are missing.
+    pub(crate) const fn missing(&self) -> u32 {
+        self.missing.count()
+    }
+
+    /// Whether a chunk is missing.
+    pub(crate) fn is_missing(&self, chunk: u32) -> bool {
+        self.missing.contains(chunk)
+    }
+
+    /// Whether a peer has anything that is missing.
+    pub(crate) fn has_any(&self, have: &Have) -> bool {
+        match have.bits() {
+            None => have.is_all() && self.missing.count() > 0,
+            Some(bits) => self.missing.next_common(bits, 0).is_some(),
+        }
+    }
+
+    /// A chunk is missing.
+    pub(crate) fn add(&mut self, chunk: u32) {
+        if !self.missing.insert(chunk) || self.policy != Order::RarestFirst {
+            return;
+        }
+        // A hole at the end of its count: the first of each later count moves to that count's end.
+        let count = self.count(chunk);
+        let mut hole = self.order.len() as u32;
+        self.order.push(chunk);
+        for of in (count + 1..COUNTS).rev() {
+            let first = self.ends[of - 1];
+            self.ends[of] += 1;
+            if first < hole {
+                self.put(self.order[first as usize], hole);
+                hole = first;
+            }
+        }
+        self.ends[count] += 1;
+        self.put(chunk, hole);
+    }
+
+    /// A chunk is no longer missing.
+    pub(crate) fn remove(&mut self, chunk: u32) {
+        if !self.missing.remove(chunk) || self.policy != Order::RarestFirst {
+            return;
+        }
+        let mut hole = self.place[chunk as usize];
+        for of in self.count(chunk)..COUNTS {
+            self.ends[of] -= 1;
+            let last = self.ends[of];
+            if last != hole {
+                self.put(self.order[last as usize], hole);
+                hole = last;
+            }
+        }
+        self.order.pop();
+        self.place[chunk as usize] = NOWHERE;
+    }
+
+    /// One more peer has a chunk.
+    pub(crate) fn seen(&mut self, chunk: u32) {
+        if self.policy != Order::RarestFirst {
+            return;
+        }
+        let before = self.count(chunk);
+        self.counts[chunk as usize] = self.counts[chunk as usize].saturating_add(1);
+        if self.is_missing(chunk) && self.count(chunk) != before {
+            self.ends[before] -= 1;
+            self.swap(chunk, self.ends[before]);
+        }
+    }
+
+    /// One peer less has a chunk.
+    pub(crate) fn unseen(&mut self, chunk: u32) {
+        if self.policy != Order::RarestFirst {
+            return;
+        }
+        let before = self.count(chunk);
+        self.counts[chunk as usize] = self.counts[chunk as usize].saturating_sub(1);
+        let now = self.count(chunk);
+        if self.is_missing(chunk) && now != before {
+            self.swap(chunk, self.ends[now]);
+            self.ends[now] += 1;
+        }
+    }
+
+    /// The next chunk to ask of a peer that has these. `after`: what it was asked for last, if the chunk behind it should
+    /// be preferred.
+    pub(crate) fn pick(&mut self, have: &Have, after: Option<u32>) -> Option<u32> {
+        if self.missing.count() == 0 {
+            return None;
+        }
+        if self.policy != Order::RarestFirst {
+            return match have.bits() {
+                None => self.missing.next(0).filter(|_| have.is_all()),
+                Some(bits) => self.missing.next_common(bits, 0),
+            };
+        }
+        let rarest = self.counts_at(0);
+        let neighbour = after.and_then(|chunk| chunk.checked_add(1));
+        if let Some(next) = neighbour.filter(|chunk| self.is_missing(*chunk) && have.contains(*chunk))
+            && self.count(next) == rarest
+        {
+            return Some(next);
+        }
+        self.look(rarest, have).or_else(|| self.draw(have))
+    }
+
+    /// Looks at the rarest, from a random one on.
+    fn look(&mut self, rarest: usize, have: &Have) -> Option<u32> {
+        let (equals, all) = (self.ends[rarest], self.order.len() as u32);
+        let start = self.draws.below(equals);
+        let first = (start..equals).chain(0..start).take(LOOKS as usize);
+        let then = equals..all.min(equals.saturating_add(LOOKS.saturating_sub(equals)));
+        first.chain(then).map(|at| self.order[at as usize]).find(|chunk| have.contains(*chunk))
+    }
+
+    /// Draws some of those that the peer has and takes the rarest of them.
+    fn draw(&mut self, have: &Have) -> Option<u32> {
+        let bits = have.bits()?;
+        let start = self.draws.below(self.place.len() as u32);
+        let mut found: Option<u32> = None;
+        let (mut at, mut wrapped) = (start, false);
+        for _ in 0..DRAWS {
+            let Some(chunk) = self.missing.next_common(bits, at) else {
+                if wrapped {
+                    break;
+                }
+                (at, wrapped) = (0, true);
+                continue;
+            };
+            if wrapped && chunk >= start {
+                break;
+            }
+            if found.is_none_or(|found| self.counts[chunk as usize] < self.counts[found as usize]) {
+                found = Some(chunk);
+            }
+            at = chunk + 1;
+        }
+        found
+    }
+
+    fn count(&self, chunk: u32) -> usize {
+        self.counts.get(chunk as usize).map_or(0, |count| usize::from(*count).min(COUNTS - 1))
+    }
+
+    fn counts_at(&self, place: usize) -> usize {
+        self.order.get(place).map_or(0, |chunk| self.count(*chunk))
+    }
+
+    fn put(&mut self, chunk: u32, at: u32) {
+        self.order[at as usize] = chunk;
+        self.place[chunk as usize] = at;
+    }
+
+    fn swap(&mut self, chunk: u32, with: u32) {
+        let at = self.place[chunk as usize];
+        let other = self.order[with as usize];
+        self.put(other, at);
+        self.put(chunk, with);
+    }
+}
+
+#[cfg(test)]
+mod tests;
