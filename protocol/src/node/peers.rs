@@ -12,6 +12,7 @@ use crate::output::{Event, Fault, Goodbye, Output, PeerGone};
 #[cfg(planted)]
 use crate::planted::{Bug, is};
 use crate::session::{Ends, Incoming, Liveness, Session, ShareKey};
+use crate::swarm::circle::Part;
 use crate::swarm::download::{Download, Told};
 use crate::swarm::upload::Upload;
 use crate::timers::Timer;
@@ -57,6 +58,10 @@ impl Node {
         if self.conns.values().filter(live).count() <= self.config.conns_max as usize {
             return;
         }
+        if let Some(id) = self.useless() {
+            // The newcomer may be of more use.
+            return self.dismiss(id, Reason::NotInterested);
+        }
         let stranger = |(_, conn): &(&ConnId, &Conn)| matches!(conn.purpose, Purpose::Strange(None));
         let oldest = self.conns.iter().find(stranger).or_else(|| {
             let dialled = |(_, conn): &(&ConnId, &Conn)| matches!(conn.purpose, Purpose::Strange(Some(_)));
@@ -65,6 +70,18 @@ impl Node {
         if let Some(id) = oldest.map(|(id, _)| *id) {
             self.dismiss(id, Reason::Busy);
         }
+    }
+
+    /// A peer of a swarm that has nothing for us, as we have nothing for it.
+    fn useless(&self) -> Option<ConnId> {
+        let found = self.conns.iter().find(|(id, conn)| {
+            let Some((share, exchange)) = conn.exchange() else { return false };
+            let Some(fetch) = self.fetches.get(&share) else { return false };
+            let has_something = fetch.transfer().is_some_and(|transfer| transfer.verified().count() > 0);
+            let gives = has_something && exchange.upload.as_ref().is_some_and(Upload::is_served);
+            exchange.acquaintance.part == Part::Taken && !gives && !self.is_of_use(share, **id)
+        });
+        found.map(|(id, _)| *id)
     }
 
     pub(super) fn received(&mut self, id: ConnId, bytes: &[u8]) {
@@ -254,8 +271,8 @@ impl Node {
         self.timers.cancel(Timer::Liveness(id));
         let path = conn_path;
         self.retired(id, purpose, peer, gone);
-        if let (PeerGone::Misbehaved(_), Some(share)) = (gone, share) {
-            self.ban(share, peer, path);
+        if let (PeerGone::Misbehaved(fault), Some(share)) = (gone, share) {
+            self.ban(share, peer, path, fault);
         }
     }
 
@@ -343,11 +360,14 @@ impl Node {
         }
     }
 
-    /// Since when a source that we fetch from has nothing that is still wanted. In a swarm it may have something later.
+    /// Since when a source that we fetch from has nothing that is still wanted. One that takes part in the swarm may have
+    /// something later, and is left alone while there is room for others.
     fn barren_since(&mut self, id: ConnId) -> Option<crate::Now> {
-        let (share, _) = self.conns.get(&id)?.exchange()?;
+        let (share, exchange) = self.conns.get(&id)?.exchange()?;
+        let takes_part = exchange.acquaintance.part == Part::Taken;
+        let is_crowded = self.conns.len() >= self.config.conns_max as usize;
         let is_of_use = self.is_of_use(share, id);
-        let (now, may_grow) = (self.now, self.is_swarm(share));
+        let (now, may_grow) = (self.now, takes_part && !is_crowded);
         let is_running = self.running(share).is_some();
         let download = self.download(id)?;
         if is_running && !may_grow { download.looked_at(is_of_use, now) } else { None }

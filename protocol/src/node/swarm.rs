@@ -51,8 +51,11 @@ impl Node {
         !is_met
     }
 
-    /// A peer broke the protocol: in a swarm it is not met again.
-    pub(super) fn ban(&mut self, share: ShareId, peer: NodeId, path: Path) {
+    /// A peer of a swarm that gave what is proven wrong is not met again. Other faults may be of its program's age.
+    pub(super) fn ban(&mut self, share: ShareId, peer: NodeId, path: Path, fault: Fault) {
+        if !matches!(fault, Fault::BadBytes | Fault::BadProof | Fault::BadManifest) {
+            return;
+        }
         if let Some(circle) = self.circles.get_mut(&share).filter(|circle| circle.is_on()) {
             circle.ban(peer, path);
             if let Some(fetch) = self.fetches.get_mut(&share) {

@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use super::Node;
 use super::fetch::Stage;
+use crate::content::geometry::SPAN;
 #[cfg(planted)]
 use crate::planted::{Bug, is};
 use crate::swarm::download::Download;
@@ -13,6 +14,14 @@ use crate::{ConnId, Now, ShareId};
 
 /// What a source will deliver within this time is left to it.
 const SOON: Duration = Duration::from_secs(1);
+
+/// What a take-over wins.
+struct Gain {
+    /// So much of what the slow one owes is for the fast one.
+    bytes: u64,
+    /// Whether the fast one has sent a whole span before the slow one has sent half of what it owes.
+    is_clear: bool,
+}
 
 /// How long a source that owes something needs for it, judged by what it lately did; `None` while nothing is known of it.
 fn needs(download: &Download, now: Now) -> Option<Duration> {
@@ -26,11 +35,13 @@ impl Node {
     /// at about the same time. Whether there were any.
     pub(super) fn take_over(&mut self, share: ShareId, free: ConnId) -> bool {
         let Some(slow) = self.slowest(share, free) else { return false };
-        let Some(bytes) = self.fair_part(slow, free) else { return false };
+        let Some(Gain { bytes, is_clear }) = self.gain(slow, free) else { return false };
         let movable = self.movable(share, slow, free);
         let Some(from) = self.download(slow) else { return false };
         let mut runs = from.take_back(bytes, |run| movable.contains(&run));
+        // What has begun to come would be thrown away: that must be worth it, or two sources take it from each other in turn.
         if runs.is_empty()
+            && is_clear
             && let Some((run, spare)) = from.take_back_incoming(|run| movable.contains(&run))
         {
             runs.push(run);
@@ -49,15 +60,18 @@ impl Node {
         !runs.is_empty()
     }
 
-    /// How much of what one source owes another should do, if it is faster.
-    fn fair_part(&self, slow: ConnId, free: ConnId) -> Option<u64> {
+    /// What is won if one source does a part of what another owes, if it is faster.
+    fn gain(&self, slow: ConnId, free: ConnId) -> Option<Gain> {
         let (from, to) = (self.source(slow)?, self.source(free)?);
         let from_rate = from.rate(self.now)?;
         // Of a source that was not asked for anything yet nothing is known: it is taken to be twice as fast.
         let to_rate = Some(to.last_rate()).filter(|rate| *rate > 0).unwrap_or(2 * from_rate + 1);
         let part =
             u128::from(from.owed()) * u128::from(to_rate) / (u128::from(from_rate) + u128::from(to_rate));
-        (to_rate > from_rate).then_some(u64::try_from(part).unwrap_or(u64::MAX))
+        let bytes = u64::try_from(part).unwrap_or(u64::MAX);
+        // A whole span from the one against the rest of it from the other.
+        let is_clear = 2 * SPAN * from_rate < from.owed() * to_rate;
+        (to_rate > from_rate).then_some(Gain { bytes, is_clear })
     }
 
     /// What one source owes and another could give.

@@ -10,8 +10,8 @@ use proptest::prelude::*;
 
 use super::download::{Download, Told};
 use super::hashes::{ChunkHash, FileHashes, check, range_at};
-use super::targets::{Next, Origin as Known, Targets};
 use super::have::Have;
+use super::targets::{Next, Origin as Known, Targets};
 use super::transfer::{Checked, Ordering, Origin, Sentence, Transfer};
 use super::upload::{Upload, run_len};
 use crate::config::Config;
@@ -251,7 +251,8 @@ fn claims_are_rechecked_in_order_and_rot_is_fetched_again() {
     let claim =
         |chunk| Claim { chunk: ChunkIndex(chunk), hash: layers.chunk_hash(ChunkIndex(chunk)).unwrap() };
     let opened = Opened { claims: vec![claim(0), claim(2), claim(2), claim(3)], ..nothing() };
-    let mut transfer = Transfer::new(manifest, Some(Arc::clone(&layers)), &Selection::All, &opened, SEQUENTIAL);
+    let mut transfer =
+        Transfer::new(manifest, Some(Arc::clone(&layers)), &Selection::All, &opened, SEQUENTIAL);
     assert_eq!(transfer.progress.to_recheck, 2 * SPAN + 5);
     let first = transfer.recheck(1).unwrap();
     assert_eq!((first.chunk, transfer.recheck(1)), (0, None));
@@ -276,7 +277,8 @@ fn trusted_claims_that_wait_for_proof_ask_for_it() {
         |chunk| Claim { chunk: ChunkIndex(chunk), hash: layers.chunk_hash(ChunkIndex(chunk)).unwrap() };
     let opened = Opened { claims: claims.map(claim).collect(), trust: Trust::Trusted, ..nothing() };
     let mut transfer = Transfer::new(manifest, None, &Selection::All, &opened, SEQUENTIAL);
-    let ranges: Vec<u32> = core::iter::from_fn(|| transfer.pick_hashes(&ALL)).map(|range| range.first).collect();
+    let ranges: Vec<u32> =
+        core::iter::from_fn(|| transfer.pick_hashes(&ALL)).map(|range| range.first).collect();
     assert_eq!(ranges, [0, 512]);
 }
 

@@ -2,7 +2,9 @@
 
 use super::Cast;
 use crate::disk::{CallKind, DiskFault, Edit, Failure, Lasting, Mtime};
-use crate::plan::{Allowed, ChannelKind, Eating, End, Fault, Plan, Scenario, Script, SleepClock, Swarming, Way};
+use crate::plan::{
+    Allowed, ChannelKind, Eating, End, Fault, Plan, Scenario, Script, SleepClock, Swarming, Way,
+};
 use crate::stream::Random;
 
 macro_rules! kinds {
