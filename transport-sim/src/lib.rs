@@ -18,6 +18,7 @@ pub mod oracle;
 pub mod plan;
 pub mod recorded;
 pub mod report;
+pub mod scenes;
 pub mod shrink;
 pub mod story;
 pub mod stream;

@@ -24,6 +24,9 @@ pub struct Scenario {
     /// How many other receivers each is told of, as a tracker would.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub introduced: u16,
+    /// How many receivers, the last ones, give nothing.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub free_riders: u16,
     /// What stands in the destination before: paths of the share that are there already, whole.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub present: Vec<String>,
@@ -62,8 +65,16 @@ impl Scenario {
             .enumerate()
             .map(|(number, size)| FileSpec { path: format!("share/f{number}"), size: *size })
             .collect();
-        let (swarm, introduced) = (Swarming::Off, 0);
-        Self { senders, receivers, sources: 0, swarm, introduced, present: Vec::new(), files }
+        Self {
+            senders,
+            receivers,
+            sources: 0,
+            swarm: Swarming::Off,
+            introduced: 0,
+            free_riders: 0,
+            present: Vec::new(),
+            files,
+        }
     }
 
     /// All hosts.

@@ -103,6 +103,8 @@ pub(super) struct Person {
     pub(super) settled: Option<Failure>,
     /// What the program said when everything was placed.
     pub(super) outcome: Option<truecopy_protocol::job::Outcome>,
+    /// When everything was placed.
+    pub(super) finished: Option<u64>,
     pub(super) runs: u32,
     /// Payload bytes of the runs before this one, and of this one.
     pub(super) received: (u64, u64),
@@ -165,6 +167,7 @@ impl Host {
                 failures: Vec::new(),
                 settled: None,
                 outcome: None,
+                finished: None,
                 runs: 0,
                 received: (0, 0),
                 interruptions: 0,

@@ -73,7 +73,10 @@ impl World<'_> {
         seed[8..16].copy_from_slice(&(host as u64).to_le_bytes());
         seed[16..20].copy_from_slice(&state.incarnation.to_le_bytes());
         let now = state.now(self.now);
-        let config = self.plan.tuning.config();
+        let mut config = self.plan.tuning.config();
+        if host >= self.plan.scenario.hosts() - usize::from(self.plan.scenario.free_riders) {
+            config.upload_slots = 0;
+        }
         state.process = Some(Process::new(config, seed, now, host::Host::CHANNEL_MEMORY));
         let life = state.life(host);
         self.tell_time(life);
@@ -227,7 +230,10 @@ impl World<'_> {
                 self.hosts[host].person.interruptions += 1;
                 self.judge_gone(life, why);
             }
-            Event::Completed { outcome, .. } => self.hosts[host].person.outcome = Some(outcome),
+            Event::Completed { outcome, .. } => {
+                self.hosts[host].person.outcome = Some(outcome);
+                self.hosts[host].person.finished = Some(self.now);
+            }
             Event::Failed { why, .. } => self.failed(host, why),
             Event::Ended { .. } => self.ended(life),
             _ => {}

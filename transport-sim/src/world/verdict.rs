@@ -65,6 +65,8 @@ pub struct Run {
     pub stats: Stats,
     /// What each receiver had, by host.
     pub blocks: Vec<(u16, Blocks)>,
+    /// When each receiver had placed everything, in nanoseconds, by host.
+    pub finished: Vec<(u16, u64)>,
 }
 
 impl Run {
@@ -347,9 +349,11 @@ impl World<'_> {
             None if self.is_over() => Verdict::Pass,
             None => Verdict::Stopped,
         };
+        let finished = (0..).zip(&self.hosts);
+        let finished = finished.filter_map(|(host, state)| Some((host, state.person.finished?))).collect();
         let take = |(host, state): (u16, Host)| state.blocks.map(|blocks| (host, blocks));
         let blocks = (0..).zip(self.hosts).filter_map(take).collect();
-        Run { verdict, trace: self.trace, coverage: self.coverage, stats, blocks }
+        Run { verdict, trace: self.trace, coverage: self.coverage, stats, blocks, finished }
     }
 }
 
