@@ -103,6 +103,11 @@ impl Registry {
         }
     }
 
+    /// Another server that shares the store found nothing there any more.
+    pub fn forget(&mut self, candidate: &Candidate) {
+        self.entries.remove(candidate);
+    }
+
     /// Up to `max` addresses to check now. Each is due again only after [`checked`](Self::checked).
     pub fn due(&mut self, now: Now, max: usize) -> Vec<Candidate> {
         let due = self.entries.iter_mut().filter(|(_, entry)| entry.check_at.is_some_and(|at| at <= now));
@@ -131,7 +136,7 @@ impl Registry {
             }
             (Check::Silent, state) => {
                 if matches!(state, State::Known { .. }) {
-                    changes.push(Change::remove(Key::Plain(candidate.clone())));
+                    changes.push(Change::remove(Key::Plain(candidate.clone()), 0));
                 }
                 self.entries.remove(candidate);
             }
