@@ -4,6 +4,7 @@
 //! no longer when nothing does.
 
 mod reach;
+mod second;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use truecopy_protocol::{Candidate, Now};
 
 pub use self::reach::{Dials, Reachable};
+pub use self::second::{Wish, Wishes};
 use crate::record::{Change, Key, Value};
 use crate::tracker::Random;
 
@@ -173,8 +175,10 @@ impl Registry {
 
 /// The network that a dial burdens: a /24 of IPv4, a /48 of IPv6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Network {
+pub enum Network {
+    /// The first 24 bits.
     V4(u32),
+    /// The first 48 bits.
     V6(u64),
 }
 
