@@ -62,7 +62,7 @@ impl Metrics {
         count_check(&self.connects, check);
     }
 
-    /// Changes of other replicas were merged.
+    /// Changes of replicas, of this one too, were merged.
     pub(super) fn merged(&self, changes: usize) {
         self.merged.fetch_add(changes as u64, Ordering::Relaxed);
     }
@@ -151,7 +151,7 @@ pub(super) fn render(app: &App) -> String {
     }
     if app.replicas().is_some() {
         let mut counter = |name, help, value| single(&mut text, name, "counter", help, count(value));
-        counter("truecopy_merged_changes_total", "Changes of other replicas taken.", &metrics.merged);
+        counter("truecopy_merged_changes_total", "Changes of all replicas heard of.", &metrics.merged);
         counter("truecopy_reloads_total", "Times all records were read again.", &metrics.reloads);
         let help = "Times other replicas could not be asked or heard.";
         counter("truecopy_shared_failures_total", help, &metrics.shared_failures);

@@ -5,6 +5,8 @@ mod app;
 mod background;
 mod connect;
 mod connection;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod histogram;
 mod metrics;
 mod plain;

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::app::{App, civil};
-use crate::record::{Change, Edit};
+use crate::record::{Change, Edit, Key};
 use crate::store::{Claim, News, Shared, StoreError};
 use crate::tracker::Mark;
 
@@ -141,10 +141,10 @@ fn merge(app: &App, changes: Vec<Change>) {
         let mut tracker = app.tracker();
         for Change { key, edit } in slice {
             match (&key, &edit) {
-                (crate::record::Key::Plain(candidate), Edit::Put(_)) => {
+                (Key::Plain(candidate), Edit::Put(_)) => {
                     app.registry().restore(app.now(), candidate.clone());
                 }
-                (crate::record::Key::Plain(candidate), Edit::Remove { .. }) => {
+                (Key::Plain(candidate), Edit::Remove { .. }) => {
                     app.registry().forget(candidate);
                 }
                 _ => tracker.merge(now, &key, edit, &mut back),
@@ -163,8 +163,12 @@ fn claim(app: &App, mut store: Box<dyn Shared>, asked: &mpsc::Receiver<Ask>, end
         asks.extend(asked.try_iter().take(CLAIMS_BATCH_MAX - 1));
         let marks: Vec<(Mark, Duration)> = asks.iter().map(|ask| (ask.mark, ask.time)).collect();
         match store.claim(&marks) {
-            // Whoever no longer waits does not need to know.
-            Ok(claims) => asks.into_iter().zip(claims).for_each(|(ask, claim)| drop(ask.answer.send(claim))),
+            Ok(claims) => {
+                for (ask, claim) in asks.into_iter().zip(claims) {
+                    // Whoever no longer waits does not need to know.
+                    let _ = ask.answer.send(claim);
+                }
+            }
             // Dropping the asks says that it cannot be found out.
             Err(error) => failed(app, &error),
         }

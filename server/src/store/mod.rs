@@ -67,7 +67,7 @@ pub trait Store: Send {
     }
 }
 
-/// Whether all changes of others were given.
+/// Whether all changes were given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum News {
     /// All until now.
@@ -87,7 +87,8 @@ pub enum Claim {
 
 /// What several processes need of a store that they share, besides records.
 pub trait Shared: Store {
-    /// Waits for changes that others made, `wait` at most, and gives them in their order. May give own ones too.
+    /// Waits for changes that anybody made, `wait` at most, and gives them. Everybody hears the same, own ones too, in
+    /// the order in which they were made: so all come to the same, and to what the store has.
     ///
     /// # Errors
     /// [`StoreError`]; what was not given is given the next time, except for what cannot be read at all.

@@ -5,9 +5,7 @@
 //! too long loads the records again. Marks are keys of their own, which Redis forgets by itself.
 
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use redis::{Client, Connection, FromRedisValue, Pipeline, pipe};
 
@@ -17,8 +15,9 @@ use crate::tracker::Mark;
 
 /// The hash of records: keys and values as postcard. A change of their form takes another name.
 const RECORDS: &str = "truecopy/1:records";
-/// The stream of changes: in each entry who made them, and the changes as postcard.
+/// The stream of changes, and the one field of its entries: changes as postcard.
 const LOG: &str = "truecopy/1:log";
+const CHANGES: &str = "changes";
 /// Before each mark.
 const MARK: &[u8] = b"truecopy/1:mark:";
 /// Entries of the stream that are kept, about: a minute of the highest load, half an hour of a low one.
@@ -36,8 +35,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct RedisStore {
     client: Client,
     connection: Option<Connection>,
-    /// By what this process knows its own changes again.
-    author: Arc<str>,
     /// The last entry of the stream that was heard.
     heard: String,
 }
@@ -48,13 +45,6 @@ impl fmt::Debug for RedisStore {
     }
 }
 
-/// One entry of the stream.
-struct Entry {
-    id: String,
-    author: String,
-    changes: Vec<u8>,
-}
-
 impl RedisStore {
     /// Connects to `redis://[USER:PASSWORD@]HOST[:PORT][/DB]` or `redis+unix:///PATH`.
     ///
@@ -62,7 +52,7 @@ impl RedisStore {
     /// [`StoreError::Failed`] if it is no such address, or nothing answers there in five seconds.
     pub fn open(url: &str) -> Result<Self, StoreError> {
         let client = Client::open(url).map_err(StoreError::failed)?;
-        let mut store = Self { client, connection: None, author: author(), heard: String::new() };
+        let mut store = Self { client, connection: None, heard: String::new() };
         store.heard = store.end()?;
         Ok(store)
     }
@@ -87,25 +77,14 @@ impl RedisStore {
     fn end(&mut self) -> Result<String, StoreError> {
         let mut make = pipe();
         make.cmd("XADD").arg(LOG).arg("MAXLEN").arg("~").arg(LOG_MAX).arg("*");
-        make.arg("author").arg(&*self.author).arg("changes").arg::<&[u8]>(&[]);
+        make.arg(CHANGES).arg::<&[u8]>(&[]);
         let (id,): (String,) = self.ask(Duration::ZERO, &make)?;
         Ok(id)
     }
 }
 
-/// A name that no other process has: its number here, when it began, and a counter.
-fn author() -> Arc<str> {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-    let mut name = [0; 8];
-    // Without randomness the rest is still as good as never the same twice.
-    let random = aws_lc_rs::rand::fill(&mut name).map_or(0, |()| u64::from_le_bytes(name));
-    format!("{}-{since}-{count}-{random:x}", std::process::id()).into()
-}
-
 /// The commands of a batch, in its order.
-fn transaction(author: &str, batch: &[Change]) -> Result<Pipeline, StoreError> {
+fn transaction(batch: &[Change]) -> Result<Pipeline, StoreError> {
     let mut make = pipe();
     make.atomic();
     for part in batch.chunks(CHUNK) {
@@ -122,25 +101,13 @@ fn transaction(author: &str, batch: &[Change]) -> Result<Pipeline, StoreError> {
         }
         let changes = postcard::to_allocvec(part).map_err(StoreError::failed)?;
         make.cmd("XADD").arg(LOG).arg("MAXLEN").arg("~").arg(LOG_MAX).arg("*");
-        make.arg("author").arg(author).arg("changes").arg(changes).ignore();
+        make.arg(CHANGES).arg(changes).ignore();
     }
     Ok(make)
 }
 
 /// Entries as Redis writes them: an id, and names and values of fields in turn.
 type RawEntry = (String, Vec<(String, Vec<u8>)>);
-
-fn entry((id, fields): RawEntry) -> Entry {
-    let mut entry = Entry { id, author: String::new(), changes: Vec::new() };
-    for (name, value) in fields {
-        match name.as_str() {
-            "author" => entry.author = String::from_utf8_lossy(&value).into_owned(),
-            "changes" => entry.changes = value,
-            _ => {}
-        }
-    }
-    entry
-}
 
 fn record(key: &[u8], value: &[u8]) -> Result<(Key, Value), StoreError> {
     let key = postcard::from_bytes(key).map_err(|_| StoreError::Damaged)?;
@@ -171,7 +138,7 @@ impl Store for RedisStore {
         if batch.is_empty() {
             return Ok(());
         }
-        let make = transaction(&self.author, batch)?;
+        let make = transaction(batch)?;
         self.ask(Duration::ZERO, &make)
     }
 
@@ -189,8 +156,7 @@ impl Store for RedisStore {
     }
 
     fn shared(&mut self) -> Result<Option<Box<dyn Shared>>, StoreError> {
-        let (client, author) = (self.client.clone(), Arc::clone(&self.author));
-        let mut handle = Self { client, connection: None, author, heard: String::new() };
+        let mut handle = Self { client: self.client.clone(), connection: None, heard: String::new() };
         handle.heard = handle.end()?;
         Ok(Some(Box::new(handle)))
     }
@@ -212,11 +178,10 @@ impl Shared for RedisStore {
             return Ok(News::Missed);
         }
         for raw in streams.into_iter().flatten().flat_map(|(_, entries)| entries) {
-            let Entry { id, author, changes } = entry(raw);
+            let (id, fields) = raw;
             self.heard = id;
-            if *author == *self.author || changes.is_empty() {
-                continue;
-            }
+            let changes = fields.into_iter().find(|(name, _)| name == CHANGES).map(|(_, value)| value);
+            let Some(changes) = changes.filter(|changes| !changes.is_empty()) else { continue };
             match postcard::from_bytes::<Vec<Change>>(&changes) {
                 Ok(changes) => changes.into_iter().for_each(&mut *each),
                 // Another version's. It is passed over, for reading it again would not help.
@@ -227,6 +192,9 @@ impl Shared for RedisStore {
     }
 
     fn claim(&mut self, marks: &[(Mark, Duration)]) -> Result<Vec<Claim>, StoreError> {
+        if marks.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut make = pipe();
         for (mark, time) in marks {
             let key = [MARK, mark].concat();

@@ -90,3 +90,17 @@ impl Gate {
         }
     }
 }
+
+#[cfg(feature = "fuzzing")]
+impl Gate {
+    /// A token as for a node that signed, good for an hour.
+    pub(crate) fn token(
+        &self,
+        now: UnixTime,
+        node: &truecopy_protocol::NodeId,
+        discovery: &truecopy_protocol::DiscoveryKey,
+        source: IpAddr,
+    ) -> Token {
+        Token::issue(&self.secret, node, discovery, source.to_canonical(), UnixTime(now.0 + 3600))
+    }
+}

@@ -53,7 +53,7 @@ impl Held {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 impl Held {
     pub(super) fn total(&self) -> usize {
         self.0.values().map(|count| *count as usize).sum()

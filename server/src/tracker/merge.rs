@@ -1,7 +1,8 @@
 //! What comes from elsewhere: from an earlier run, and from other trackers that share the store.
 //!
-//! Merging makes no difference between orders: each replica may hear of changes late, twice and in any order, and all
-//! come to the same. Where what is known here is newer than what came, it is put back, for the store has only the last.
+//! Each replica hears all changes, its own too, in the order in which they came to the store. Where what is known here
+//! is newer than what came, it is put back. So once nothing is on its way any more, the last change of a record was put
+//! back by nobody: it is what all know, and what the store has.
 
 use truecopy_protocol::{DiscoveryKey, NodeId, UnixTime};
 

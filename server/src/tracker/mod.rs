@@ -383,5 +383,20 @@ fn seconds(time: UnixTime) -> u32 {
     u32::try_from(time.0).unwrap_or(u32::MAX)
 }
 
+#[cfg(any(test, feature = "fuzzing"))]
+impl Tracker {
+    /// Compares all counts with what is there.
+    pub(crate) fn assert_counted(&self) {
+        self.shares.values().for_each(Share::assert_counted);
+        let peers = || self.shares.values().flat_map(Share::peers);
+        assert_eq!(peers().count(), self.peers);
+        let held = peers().flat_map(Peer::sources).flatten().count();
+        assert_eq!(held, self.held.total());
+        let idle = self.shares.values().filter(|share| share.len() == 0);
+        assert!(idle.clone().all(|share| share.completed.total() > 0));
+        assert_eq!(idle.count(), self.idle);
+    }
+}
+
 #[cfg(test)]
 mod tests;

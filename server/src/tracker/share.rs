@@ -128,8 +128,12 @@ impl Share {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 impl Share {
+    pub(super) fn peers(&self) -> impl Iterator<Item = &Peer> {
+        self.peers.iter().map(|(_, peer)| peer)
+    }
+
     /// Compares the counts with the peers.
     pub(super) fn assert_counted(&self) {
         let mut tally = Tally::default();

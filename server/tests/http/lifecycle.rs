@@ -106,12 +106,14 @@ fn metrics_say_what_was_answered_and_what_is_kept() {
         "truecopy_announces_total{proof=\"signature\"} 1",
         "truecopy_peers 1",
         "truecopy_shares 1",
+        "truecopy_request_seconds_bucket{path=\"/announce\",le=\"+Inf\"} 1",
+        "truecopy_request_seconds_count{path=\"/announce\"} 1",
     ] {
         assert!(text.lines().any(|known| known == line), "{line} is not in\n{text}");
     }
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let value = line.rsplit_once(' ').unwrap().1;
-        assert!(value.parse::<u64>().is_ok(), "{line}");
+        assert!(value.parse::<f64>().is_ok(), "{line}");
     }
     server.end();
 }
@@ -148,6 +150,8 @@ fn the_program_says_what_is_wrong_with_its_arguments() {
         ["--origin", "https://tracker.example/path"],
         ["--trusted-proxy", "10.0.0.0/33"],
         ["--listen", "nowhere"],
+        ["--store", "rediss://127.0.0.1"],
+        ["--store", "memcached://127.0.0.1"],
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_truecopy-server")).args(arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
