@@ -115,7 +115,9 @@ impl Args {
 fn store(text: &str) -> Result<Place, String> {
     match text.split_once("://") {
         Some(("redis" | "redis+unix", _)) => Ok(Place::Redis(text.to_owned())),
-        Some(("rediss", _)) => Err("Redis over TLS is not built in: use a tunnel, or a private network".to_owned()),
+        Some(("rediss", _)) => {
+            Err("Redis over TLS is not built in: use a tunnel, or a private network".to_owned())
+        }
         Some((scheme, _)) => Err(format!("there is no store with {scheme}://")),
         None => Ok(Place::File(text.into())),
     }

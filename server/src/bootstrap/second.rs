@@ -46,13 +46,7 @@ pub struct Wishes {
 impl Wishes {
     /// Room for `max` of them.
     pub const fn new(reachable: Reachable, max: usize) -> Self {
-        Self {
-            reachable,
-            max,
-            queue: VecDeque::new(),
-            known: BTreeSet::new(),
-            of_source: BTreeMap::new(),
-        }
+        Self { reachable, max, queue: VecDeque::new(), known: BTreeSet::new(), of_source: BTreeMap::new() }
     }
 
     /// Takes a wish that came from `observed`, unless it is of no use (the same family, an address that is never

@@ -31,7 +31,9 @@ fn announce(bytes: &[u8]) {
     let again = parse(text(&announce, second.map(|address| address.to_string())).as_bytes());
     let Ok((again, also)) = again else { panic!("what was written here is read here") };
     let statement = |announce: &Announce| match announce.proof {
-        Proof::Signed { time, nonce, signature } => (announce.statement("", time, &nonce), signature.0.to_vec()),
+        Proof::Signed { time, nonce, signature } => {
+            (announce.statement("", time, &nonce), signature.0.to_vec())
+        }
         Proof::Token(token) => (Vec::new(), token.0.to_vec()),
     };
     assert_eq!((statement(&announce), second), (statement(&again), also));

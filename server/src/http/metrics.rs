@@ -142,7 +142,13 @@ pub(super) fn render(app: &App) -> String {
     let plain = app.registry().len() as u64;
     single(&mut text, "truecopy_plain_peers", "gauge", "Plain peers known, answering or not.", plain);
     let waiting = app.wishes().len() as u64;
-    single(&mut text, "truecopy_second_addresses_waiting", "gauge", "Second addresses to be dialled.", waiting);
+    single(
+        &mut text,
+        "truecopy_second_addresses_waiting",
+        "gauge",
+        "Second addresses to be dialled.",
+        waiting,
+    );
     if let Some(writer) = app.writer() {
         let pending = writer.pending() as u64;
         single(&mut text, "truecopy_store_pending", "gauge", "Changes not handed to the store yet.", pending);

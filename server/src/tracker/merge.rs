@@ -80,7 +80,8 @@ impl Tracker {
         }
         self.idle += usize::from(is_idle && !was_idle);
         if newest > completed {
-            changes.push(Change::put(Key::Share(discovery, replica), Value::Share { completed: newest, seen }));
+            changes
+                .push(Change::put(Key::Share(discovery, replica), Value::Share { completed: newest, seen }));
         }
     }
 

@@ -41,7 +41,8 @@ fn a_node_waits_once_and_a_source_only_so_often() {
     assert_eq!(wishes.len(), 1);
     (0..50).for_each(|number| add(&mut wishes, "203.0.113.1", number, "[2a00::1]:7000"));
     assert_eq!(wishes.len(), 16);
-    (0..50).for_each(|number| add(&mut wishes, &format!("203.0.113.{number}"), 100 + number, "[2a00::1]:7000"));
+    (0..50)
+        .for_each(|number| add(&mut wishes, &format!("203.0.113.{number}"), 100 + number, "[2a00::1]:7000"));
     assert_eq!(wishes.len(), 30, "there is room for so many");
     assert_eq!(wishes.due(START, 100).len(), 30);
     (0..50).for_each(|number| add(&mut wishes, "203.0.113.1", number, "[2a00::1]:7000"));

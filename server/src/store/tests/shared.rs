@@ -24,7 +24,11 @@ pub(super) fn is_shared(open: &Open) {
     let changes = [Change::put(key(2), peer(2)), Change::remove(key(1), 5), Change::put(key(3), peer(3))];
     one.apply(&changes[..2]).unwrap();
     one.apply(&changes[2..]).unwrap();
-    assert_eq!(hear(&mut *handle, 3), changes, "all since the handle was made, in their order, with their times");
+    assert_eq!(
+        hear(&mut *handle, 3),
+        changes,
+        "all since the handle was made, in their order, with their times"
+    );
     let mut more = Vec::new();
     assert_eq!(handle.news(MOMENT, &mut |change| more.push(change)).unwrap(), News::Whole);
     assert!(more.is_empty(), "each is heard once");
