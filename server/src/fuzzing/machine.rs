@@ -1,12 +1,13 @@
 //! Two trackers with one store, and all that can happen to them, read from bytes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
 use truecopy_protocol::fuzzing::Cursor;
 use truecopy_protocol::{DiscoveryKey, NodeId, UnixTime};
 
-use crate::record::{Change, Edit, Key, Replica, Value};
+use crate::record::Replica;
+use crate::tracker::replicated::Replicated;
 use crate::tracker::{Announce, Config, Denied, Event, Gate, Proof, Reply, Tracker};
 
 const START: u64 = 1_800_000_000;
@@ -16,11 +17,7 @@ const REPLY_MAX: usize = 4;
 const STEPS_MAX: usize = 2000;
 
 struct World {
-    trackers: [Tracker; 2],
-    pending: [BTreeMap<Key, Edit>; 2],
-    heard: [usize; 2],
-    log: Vec<Change>,
-    store: BTreeMap<Key, Value>,
+    replicas: Replicated,
     gate: Gate,
     now: UnixTime,
 }
@@ -42,11 +39,7 @@ pub fn tracker_machine(bytes: &[u8]) {
         Tracker::new(config, number.into())
     };
     let mut world = World {
-        trackers: [tracker(0), tracker(1)],
-        pending: Default::default(),
-        heard: [0; 2],
-        log: Vec::new(),
-        store: BTreeMap::new(),
+        replicas: Replicated::new(vec![tracker(0), tracker(1)]),
         gate: Gate::new("http://tracker.example".to_owned(), [7; 32], UnixTime(0)),
         now: UnixTime(START),
     };
@@ -55,10 +48,10 @@ pub fn tracker_machine(bytes: &[u8]) {
             break;
         }
         world.step(&mut input);
-        world.trackers.iter().for_each(Tracker::assert_counted);
-        assert!(world.trackers.iter().all(|tracker| tracker.peers() <= PEERS_MAX));
+        world.replicas.trackers.iter().for_each(Tracker::assert_counted);
+        assert!(world.replicas.trackers.iter().all(|tracker| tracker.peers() <= PEERS_MAX));
     }
-    world.settle();
+    world.replicas.settle(world.now);
 }
 
 fn source(input: &mut Cursor<'_>) -> IpAddr {
@@ -74,20 +67,20 @@ impl World {
     fn step(&mut self, input: &mut Cursor<'_>) {
         let at = input.below(2);
         match input.below(8) {
-            0 => self.write(at),
-            1 => self.hear(at),
+            0 => self.replicas.write(at),
+            1 => self.replicas.hear(at, self.now),
             2 => self.now = UnixTime(self.now.0 + u64::from(input.u16())),
             3 => {
                 let mut changes = Vec::new();
-                self.trackers[at].sweep(self.now, input.below(20), &mut changes);
-                self.keep(at, changes);
+                self.replicas.trackers[at].sweep(self.now, input.below(20), &mut changes);
+                self.replicas.keep(at, changes);
             }
             4 => {
                 let (discovery, node) = (DiscoveryKey([input.u8() % 3; 32]), NodeId([input.u8() % 6; 32]));
                 let address = SocketAddr::new(source(input), input.u16());
                 let mut changes = Vec::new();
-                self.trackers[at].second(self.now, discovery, node, address, &mut changes);
-                self.keep(at, changes);
+                self.replicas.trackers[at].second(self.now, discovery, node, address, &mut changes);
+                self.replicas.keep(at, changes);
             }
             _ => self.announce(at, input),
         }
@@ -104,51 +97,14 @@ impl World {
         let proven = self.gate.check(self.now, source, &announce);
         let Ok(proven) = proven else { panic!("a token that was given just now holds") };
         let mut changes = Vec::new();
-        match self.trackers[at].announce(self.now, source, &announce, &proven, &mut changes) {
+        match self.replicas.trackers[at].announce(self.now, source, &announce, &proven, &mut changes) {
             Ok(reply) => honest(&reply, &node),
             Err(denied) => {
                 assert!(matches!(denied, Denied::Early { .. } | Denied::Crowded | Denied::Full));
                 assert!(changes.is_empty(), "nothing is kept of what is refused");
             }
         }
-        self.keep(at, changes);
-    }
-
-    fn keep(&mut self, at: usize, changes: Vec<Change>) {
-        self.pending[at].extend(changes.into_iter().map(|change| (change.key, change.edit)));
-    }
-
-    fn write(&mut self, at: usize) {
-        for (key, edit) in std::mem::take(&mut self.pending[at]) {
-            match &edit {
-                Edit::Put(value) => drop(self.store.insert(key.clone(), value.clone())),
-                Edit::Remove { .. } => drop(self.store.remove(&key)),
-            }
-            self.log.push(Change { key, edit });
-        }
-    }
-
-    fn hear(&mut self, at: usize) {
-        let Some(Change { key, edit }) = self.log.get(self.heard[at]).cloned() else { return };
-        self.heard[at] += 1;
-        let mut back = Vec::new();
-        self.trackers[at].merge(self.now, &key, edit, &mut back);
-        self.keep(at, back);
-    }
-
-    /// Everything is written and heard: that comes to an end.
-    fn settle(mut self) {
-        let end = self.log.len() + 1000;
-        while self.pending.iter().any(|pending| !pending.is_empty())
-            || self.heard.iter().any(|heard| *heard < self.log.len())
-        {
-            for at in [0, 1] {
-                self.write(at);
-                self.hear(at);
-            }
-            assert!(self.log.len() < end, "they tell each other the same for ever");
-        }
-        self.trackers.iter().for_each(Tracker::assert_counted);
+        self.replicas.keep(at, changes);
     }
 }
 

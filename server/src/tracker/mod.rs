@@ -11,6 +11,8 @@ mod merge;
 mod nonces;
 mod peer;
 mod random;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod replicated;
 mod select;
 mod share;
 pub mod statement;

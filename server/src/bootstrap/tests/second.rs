@@ -62,7 +62,7 @@ fn whoever_is_put_off_comes_after_a_minute_behind_the_others_and_not_for_ever() 
     let mut turns = 0;
     while let Some(wish) = wishes.due(now, 9).first() {
         wishes.postpone(now, *wish);
-        now = now + Duration::from_secs(60);
+        now += Duration::from_secs(60);
         turns += 1;
     }
     assert!((5..=10).contains(&turns), "{turns}");
