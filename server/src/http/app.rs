@@ -16,7 +16,7 @@ use super::metrics::Metrics;
 use super::replicas::Replicas;
 use super::{Config, StartError};
 use crate::bootstrap::{Dials, Network, Registry, Wishes};
-use crate::record::{Change, Key, Value};
+use crate::record::{Change, Edit, Key, Value};
 use crate::store::{Claim, Store, Writer};
 use crate::tracker::limit::{Limiter, Source};
 use crate::tracker::{Gate, Mark, Tracker};
@@ -56,7 +56,7 @@ impl App {
         let mut registry = Registry::new(config.reachable, config.plain_max, random()?);
         let mut secret = [0; 32];
         rand::fill(&mut secret).map_err(|_| StartError::NoRandomness)?;
-        let mut replicas = None;
+        let (mut replicas, mut expired) = (None, Vec::new());
         if let Some(store) = &mut store {
             secret = store.agree(secret)?;
             // Before the records, so that nothing falls between.
@@ -66,10 +66,13 @@ impl App {
             let now = civil();
             store.load(&mut |key, value| match (key, value) {
                 (Key::Plain(candidate), Value::Plain) => registry.restore(Now::ZERO, candidate),
-                (key, value) => tracker.restore(now, &key, value),
+                (key, value) => tracker.merge(now, &key, Edit::Put(value), &mut expired),
             })?;
         }
         let writer = store.map(Writer::start).transpose().map_err(StartError::Thread)?;
+        if let Some(writer) = &writer {
+            writer.put(expired);
+        }
         let keys = KeyPair::generate().map_err(|_| StartError::NoRandomness)?;
         Ok(Self {
             gate: Gate::new(origin, secret, civil()),

@@ -22,12 +22,9 @@ impl Tracker {
             (Key::Peer(discovery, node), Edit::Put(Value::Peer(peer))) => {
                 self.learn_peer(now, *discovery, *node, peer, changes);
             }
-            (Key::Peer(discovery, node), Edit::Remove { seen }) => match self.find(discovery, node) {
-                Some(ours) if ours.seen() > seen => {
-                    changes.push(Change::put(key.clone(), Value::Peer(ours)));
-                }
-                _ => drop(self.unset(seen, discovery, node, changes)),
-            },
+            (Key::Peer(discovery, node), Edit::Remove { seen }) => {
+                self.unlearn_peer(*discovery, *node, seen, changes);
+            }
             (Key::Share(discovery, replica), Edit::Put(Value::Share { completed, seen })) => {
                 self.learn_share(*discovery, *replica, completed, seen, changes);
             }
@@ -47,7 +44,13 @@ impl Tracker {
         changes: &mut Vec<Change>,
     ) {
         let oldest = self.oldest(now);
-        let Some(theirs) = peer.fresh(oldest) else { return };
+        let Some(theirs) = peer.fresh(oldest) else {
+            // Nobody may be left who would take it out of the store.
+            let seen = peer.seen();
+            changes.push(Change::remove(Key::Peer(discovery, node), seen));
+            self.unlearn_peer(discovery, node, seen, changes);
+            return;
+        };
         let known = self.find(&discovery, &node);
         if known.is_none() && self.peers >= self.config.peers_max {
             return;
@@ -57,6 +60,21 @@ impl Tracker {
         self.set(discovery, node, merged);
         if merged != theirs {
             changes.push(Change::put(Key::Peer(discovery, node), Value::Peer(merged)));
+        }
+    }
+
+    fn unlearn_peer(
+        &mut self,
+        discovery: DiscoveryKey,
+        node: NodeId,
+        seen: u32,
+        changes: &mut Vec<Change>,
+    ) {
+        match self.find(&discovery, &node) {
+            Some(ours) if ours.seen() > seen => {
+                changes.push(Change::put(Key::Peer(discovery, node), Value::Peer(ours)));
+            }
+            _ => drop(self.unset(seen, &discovery, &node, changes)),
         }
     }
 

@@ -5,9 +5,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
-use truecopy_protocol::hex;
+use truecopy_protocol::{NodeId, hex};
 use truecopy_server::http::{Config, Server, StartError};
-use truecopy_server::store::DiskStore;
+use truecopy_server::record::{Change, Edit, Key, Value as Record};
+use truecopy_server::store::{DiskStore, MemoryStore, Store};
+use truecopy_server::tracker::{Contact, Peer};
 use truecopy_transport::keys::KeyPair;
 
 use super::support::*;
@@ -28,6 +30,19 @@ fn peers_and_tokens_survive_a_restart() {
     assert_eq!(reply["peers"][0]["node"], json!(hex(&one.node_id().0)));
     assert_eq!(client.post("/announce", &with_token(&first, &token)).status, 200);
     server.end();
+}
+
+#[test]
+fn what_expired_while_no_server_ran_leaves_the_store() {
+    let mut store = MemoryStore::default();
+    let v4 = Some(Contact { ip: [192, 0, 2, 1].into(), port: 7000.try_into().unwrap(), seen: 5 });
+    let key = Key::Peer(share(1), NodeId([1; 32]));
+    let old = Change { key, edit: Edit::Put(Record::Peer(Peer { left: 0, v4, v6: None })) };
+    store.apply(&[old]).unwrap();
+    Running::start(Some(Box::new(store.clone())), |_| {}).end();
+    let mut left = Vec::new();
+    store.load(&mut |key, _| left.push(key)).unwrap();
+    assert_eq!(left, [Key::Secret]);
 }
 
 #[test]
