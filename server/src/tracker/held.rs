@@ -7,9 +7,12 @@ use truecopy_protocol::DiscoveryKey;
 use super::Peer;
 use super::limit::Source;
 
-/// Keys by source and share. A peer with addresses of both families is held by both sources.
+/// Keys by source and share, and by source alone. A peer with addresses of both families is held by both sources.
 #[derive(Debug, Default)]
-pub(super) struct Held(BTreeMap<(Source, DiscoveryKey), u32>);
+pub(super) struct Held {
+    in_share: BTreeMap<(Source, DiscoveryKey), u32>,
+    overall: BTreeMap<Source, u32>,
+}
 
 impl Held {
     /// Whether the source may hold a further key in the share: `in_share` of one share and `overall` at most.
@@ -20,17 +23,9 @@ impl Held {
         in_share: usize,
         overall: usize,
     ) -> bool {
-        let here = self.0.get(&(source, discovery)).map_or(0, |count| *count as usize);
-        if here >= in_share {
-            return false;
-        }
-        let all = (source, DiscoveryKey([0; 32]))..=(source, DiscoveryKey([0xff; 32]));
-        let mut sum = 0_usize;
-        // Looks at no more shares than the source may have keys.
-        self.0.range(all).all(|(_, count)| {
-            sum += *count as usize;
-            sum < overall
-        })
+        let here = self.in_share.get(&(source, discovery)).map_or(0, |count| *count as usize);
+        let all = self.overall.get(&source).map_or(0, |count| *count as usize);
+        here < in_share && all < overall
     }
 
     /// A peer of the share was this, and is that now.
@@ -41,21 +36,30 @@ impl Held {
             return;
         }
         for source in is.into_iter().flatten() {
-            *self.0.entry((source, discovery)).or_default() += 1;
+            *self.in_share.entry((source, discovery)).or_default() += 1;
+            *self.overall.entry(source).or_default() += 1;
         }
         for source in was.into_iter().flatten() {
-            let key = (source, discovery);
-            match self.0.get_mut(&key) {
-                Some(count) if *count > 1 => *count -= 1,
-                _ => drop(self.0.remove(&key)),
-            }
+            take(&mut self.in_share, &(source, discovery));
+            take(&mut self.overall, &source);
         }
+    }
+}
+
+/// One less; nothing is kept of none.
+fn take<K: Ord>(counts: &mut BTreeMap<K, u32>, key: &K) {
+    match counts.get_mut(key) {
+        Some(count) if *count > 1 => *count -= 1,
+        _ => drop(counts.remove(key)),
     }
 }
 
 #[cfg(any(test, feature = "fuzzing"))]
 impl Held {
+    /// All keys, counted either way.
     pub(super) fn total(&self) -> usize {
-        self.0.values().map(|count| *count as usize).sum()
+        let overall: usize = self.overall.values().map(|count| *count as usize).sum();
+        assert_eq!(overall, self.in_share.values().map(|count| *count as usize).sum::<usize>());
+        overall
     }
 }

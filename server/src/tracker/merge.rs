@@ -63,13 +63,7 @@ impl Tracker {
         }
     }
 
-    fn unlearn_peer(
-        &mut self,
-        discovery: DiscoveryKey,
-        node: NodeId,
-        seen: u32,
-        changes: &mut Vec<Change>,
-    ) {
+    fn unlearn_peer(&mut self, discovery: DiscoveryKey, node: NodeId, seen: u32, changes: &mut Vec<Change>) {
         match self.find(&discovery, &node) {
             Some(ours) if ours.seen() > seen => {
                 changes.push(Change::put(Key::Peer(discovery, node), Value::Peer(ours)));
