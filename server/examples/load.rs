@@ -1,15 +1,19 @@
-//! How many announces a second the server takes: the server and the load maker in one process.
+//! How many announces a second the server takes, and how much memory it has then: the server is a child of the load
+//! maker.
 //!
 //! ```text
 //! cargo run --release -p truecopy-server --example load -- [PEERS [PEERS_PER_SHARE [CONNECTIONS [STORE]]]]
 //! ```
 //! First every peer makes a signed announce (signed before the clock starts), then each announces with its token,
-//! several times.
+//! several times. STORE is a file or the address of a Redis. All come from one address, hence without the limits of
+//! sources.
 
 #![allow(clippy::unwrap_used, reason = "a measurement stops at the first surprise")]
 
+use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -20,11 +24,13 @@ use truecopy_protocol::content::identity::Nonce;
 use truecopy_protocol::job::Signature;
 use truecopy_protocol::{DiscoveryKey, UnixTime, hex};
 use truecopy_server::http::{Config, Server};
-use truecopy_server::store::{DiskStore, Store};
+use truecopy_server::store::{DiskStore, RedisStore, Store};
 use truecopy_server::tracker::{Announce, Event, Proof, Random};
 use truecopy_transport::keys::KeyPair;
 
 const ORIGIN: &str = "http://load.example";
+/// The first argument of the child.
+const SERVE: &str = "serve";
 /// Announces with the token, for each signed one.
 const ROUNDS: usize = 5;
 
@@ -37,35 +43,81 @@ struct Lane {
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.first().is_some_and(|first| first == SERVE) {
+        return serve(arguments.get(1).map(String::as_str));
+    }
     let number = |place: usize, default| arguments.get(place).map_or(default, |text| text.parse().unwrap());
     let (peers, per_share, conns): (usize, usize, usize) = (number(0, 20_000), number(1, 5), number(2, 64));
-    let store =
-        arguments.get(3).map(|path| Box::new(DiskStore::open(Path::new(path)).unwrap()) as Box<dyn Store>);
+    let kept = arguments.get(3).map_or("in memory", String::as_str);
+    println!("{peers} peers, {per_share} a share, {conns} connections, {kept}; {}", burden());
+    let mut lanes: Vec<Lane> = (0..conns).map(|lane| Lane::signed(lane, peers / conns, per_share)).collect();
+    let mut server = Command::new(std::env::current_exe().unwrap())
+        .arg(SERVE)
+        .args(arguments.get(3))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let address: SocketAddr = line.trim().parse().unwrap();
+    let empty = resident(server.id());
     let runtime = Runtime::new().unwrap();
+    lanes = measure(&runtime, address, "first (signed)", lanes);
+    if let (Some(empty), Some(full)) = (empty, resident(server.id())) {
+        let each = full.saturating_sub(empty) / peers as u64;
+        println!("the server's resident set: {} MiB, {each} bytes a peer", full >> 20);
+    }
+    lanes = lanes.into_iter().map(|lane| lane.with_tokens(ROUNDS)).collect();
+    measure(&runtime, address, "with token", lanes);
+    println!("afterwards: {}", burden());
+    // The end of its input is its signal.
+    drop(server.stdin.take());
+    assert!(server.wait().unwrap().success());
+}
+
+/// What else the machine does.
+fn burden() -> String {
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    format!("load of the machine {}", load.split(' ').next().unwrap_or("unknown"))
+}
+
+/// Bytes of a process in memory, where the system tells.
+fn resident(process: u32) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = text.lines().find(|line| line.starts_with("VmRSS:"))?;
+    line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
+}
+
+/// The server: says where it listens, and ends when its input does.
+fn serve(store: Option<&str>) {
+    let store: Option<Box<dyn Store>> = match store {
+        None => None,
+        Some(url) if url.contains("://") => Some(Box::new(RedisStore::open(url).unwrap())),
+        Some(path) => Some(Box::new(DiskStore::open(Path::new(path)).unwrap())),
+    };
     let mut config = Config {
         listen: vec!["127.0.0.1:0".parse().unwrap()],
         origin: Some(ORIGIN.to_owned()),
         ..Config::default()
     };
     config.rate.per_second = 0;
-    let kept = if store.is_some() { "with a store" } else { "in memory" };
+    config.tracker.min_interval = 0;
+    (config.tracker.share_keys_max, config.tracker.source_keys_max) = (usize::MAX, usize::MAX);
+    let runtime = Runtime::new().unwrap();
     let server = runtime.block_on(async { Server::bind(config, store) }).unwrap();
-    let address = server.addresses()[0];
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let running = runtime.spawn(server.run(async { drop(stopped.await) }));
-    println!("{peers} peers, {per_share} a share, {conns} connections, {kept}");
-    let lanes: Vec<Lane> = (0..conns).map(|lane| Lane::signed(lane, peers / conns, per_share)).collect();
-    let lanes = measure(&runtime, address, "first (signed)", lanes);
-    let lanes = lanes.into_iter().map(|lane| lane.with_tokens(ROUNDS)).collect();
-    measure(&runtime, address, "with token", lanes);
-    drop(stop);
-    runtime.block_on(running).unwrap();
+    println!("{}", server.addresses()[0]);
+    runtime.block_on(async {
+        let ended = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
+        server.run(async { drop(ended.await) }).await;
+    });
 }
 
 impl Lane {
     /// Signed announces of new nodes.
     fn signed(lane: usize, count: usize, per_share: usize) -> Self {
-        let time = UnixTime(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs());
+        // As far ahead as a statement may be, nearly: with very many the last ones are sent some minutes from now.
+        let time = UnixTime(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + 240);
         let mut random = Random::new(lane as u64);
         let mut bytes = || {
             let mut bytes = [0; 32];

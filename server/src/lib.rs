@@ -6,6 +6,8 @@
 #![forbid(unsafe_code)]
 
 pub mod bootstrap;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod record;

@@ -14,7 +14,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use truecopy_server::http::Server;
 use truecopy_server::store::{DiskStore, Store};
 
-use self::args::{Args, LogFormat};
+use self::args::{Args, LogFormat, Place};
 
 /// Something could not be done at the start.
 type Failure = Box<dyn std::error::Error>;
@@ -50,11 +50,18 @@ fn log(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
+fn open(place: &Place) -> Result<Box<dyn Store>, Failure> {
+    match place {
+        Place::File(path) => Ok(Box::new(DiskStore::open(path)?)),
+        #[cfg(feature = "redis")]
+        Place::Redis(url) => Ok(Box::new(truecopy_server::store::RedisStore::open(url)?)),
+        #[cfg(not(feature = "redis"))]
+        Place::Redis(_) => Err("this program was built without Redis".into()),
+    }
+}
+
 async fn serve(args: &Args) -> Result<(), Failure> {
-    let store = match &args.store {
-        Some(path) => Some(Box::new(DiskStore::open(path)?) as Box<dyn Store>),
-        None => None,
-    };
+    let store = args.store.as_ref().map(open).transpose()?;
     // Before anything is answered, so that no signal comes too early.
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let server = Server::bind(args.config(), store)?;

@@ -31,11 +31,14 @@ fn resident() -> Option<u64> {
 fn fill(per_share: u64) -> Tracker {
     let mut tracker = Tracker::new(Config::default(), 1);
     let mut random = Random::new(2);
-    let v4 = Contact { ip: Ipv4Addr::new(192, 0, 2, 1), port: 7000.try_into().unwrap(), seen: NOW.0 as u32 };
-    let peer = Peer { left: 5, v4: Some(v4), v6: None };
+    let port = 7000.try_into().unwrap();
     for _ in 0..PEERS / per_share {
         let share = DiscoveryKey(key(&mut random));
         for _ in 0..per_share {
+            // A source for each: what is counted of sources has its price too.
+            let ip = Ipv4Addr::from_bits(random.next() as u32);
+            let v4 = Some(Contact { ip, port, seen: NOW.0 as u32 });
+            let peer = Peer { left: 5, v4, v6: None };
             tracker.restore(NOW, &Key::Peer(share, NodeId(key(&mut random))), Value::Peer(peer));
         }
     }

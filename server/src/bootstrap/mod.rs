@@ -4,6 +4,7 @@
 //! no longer when nothing does.
 
 mod reach;
+mod second;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use truecopy_protocol::{Candidate, Now};
 
 pub use self::reach::{Dials, Reachable};
+pub use self::second::{Wish, Wishes};
 use crate::record::{Change, Key, Value};
 use crate::tracker::Random;
 
@@ -103,6 +105,11 @@ impl Registry {
         }
     }
 
+    /// Another server that shares the store found nothing there any more.
+    pub fn forget(&mut self, candidate: &Candidate) {
+        self.entries.remove(candidate);
+    }
+
     /// Up to `max` addresses to check now. Each is due again only after [`checked`](Self::checked).
     pub fn due(&mut self, now: Now, max: usize) -> Vec<Candidate> {
         let due = self.entries.iter_mut().filter(|(_, entry)| entry.check_at.is_some_and(|at| at <= now));
@@ -131,7 +138,7 @@ impl Registry {
             }
             (Check::Silent, state) => {
                 if matches!(state, State::Known { .. }) {
-                    changes.push(Change::remove(Key::Plain(candidate.clone())));
+                    changes.push(Change::remove(Key::Plain(candidate.clone()), 0));
                 }
                 self.entries.remove(candidate);
             }
@@ -168,8 +175,10 @@ impl Registry {
 
 /// The network that a dial burdens: a /24 of IPv4, a /48 of IPv6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Network {
+pub enum Network {
+    /// The first 24 bits.
     V4(u32),
+    /// The first 48 bits.
     V6(u64),
 }
 

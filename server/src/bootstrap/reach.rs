@@ -57,20 +57,34 @@ fn is_public_v6(ip: Ipv6Addr) -> bool {
 }
 
 /// When each network was dialled: at most once a minute.
-#[derive(Debug, Default)]
-pub struct Dials(BTreeMap<Network, Now>);
+#[derive(Debug)]
+pub struct Dials {
+    last: BTreeMap<Network, Now>,
+    /// When old dials were last forgotten.
+    swept: Now,
+}
 
-const PAUSE: Duration = Duration::from_secs(60);
+impl Default for Dials {
+    fn default() -> Self {
+        Self { last: BTreeMap::new(), swept: Now::ZERO }
+    }
+}
 
 impl Dials {
+    /// Between two dials of a network.
+    pub const PAUSE: Duration = Duration::from_secs(60);
+
     /// Whether the network of this address may be dialled now; if so that is taken as done.
     pub fn take(&mut self, now: Now, ip: IpAddr) -> bool {
-        self.0.retain(|_, last| now.since(*last) < PAUSE);
+        if now.since(self.swept) >= Self::PAUSE {
+            self.last.retain(|_, last| now.since(*last) < Self::PAUSE);
+            self.swept = now;
+        }
         let network = Network::from(ip);
-        if self.0.contains_key(&network) {
+        if self.last.get(&network).is_some_and(|last| now.since(*last) < Self::PAUSE) {
             return false;
         }
-        self.0.insert(network, now);
+        self.last.insert(network, now);
         true
     }
 }

@@ -45,7 +45,7 @@ fn an_address_that_never_answered_goes_at_once_and_one_that_did_after_three_sile
         now += CHECK_EVERY;
     }
     assert!(registry.is_empty());
-    assert_eq!(changes, [Change::remove(Key::Plain(once))]);
+    assert_eq!(changes, [Change::remove(Key::Plain(once), 0)]);
 }
 
 #[test]
@@ -118,3 +118,5 @@ fn a_network_is_dialled_once_a_minute() {
     assert!(!dials.take(START + Duration::from_secs(59), ip("8.8.8.8")));
     assert!(dials.take(START + Duration::from_secs(60), ip("8.8.8.8")));
 }
+
+mod second;

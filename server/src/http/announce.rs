@@ -1,6 +1,6 @@
 //! `POST /announce`.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
 use std::time::Duration;
 
@@ -14,10 +14,21 @@ use super::app::{App, civil};
 use super::reply::{self, Answer};
 use super::route::charge;
 use super::scrape::Counts;
+use crate::store::Claim;
+use crate::tracker::gate::WINDOW;
 use crate::tracker::{Announce, Denied, Event, Proof, Proven, Reply, Token};
 
 /// What checking a signature costs a source on top: the time of some plain requests.
 const SIGNATURE_COST: u32 = 4;
+/// What a second address costs it on top: a handshake.
+const SECOND_COST: u32 = 4;
+/// When whether a statement is new cannot be found out.
+const UNSURE_PAUSE: Duration = Duration::from_secs(5);
+/// When a source holds as many keys as it may: some may be gone then.
+const CROWDED_PAUSE: Duration = Duration::from_secs(300);
+/// For which a statement is remembered by all replicas: as long as its time may be good, and the clocks of replicas
+/// may differ by.
+const CLAIM_TTL: Duration = Duration::from_secs(2 * WINDOW + 60);
 /// When the tracker is full.
 const FULL_PAUSE: Duration = Duration::from_secs(300);
 
@@ -34,6 +45,13 @@ struct Body<'a> {
     nonce: Option<&'a str>,
     signature: Option<&'a str>,
     token: Option<&'a str>,
+    second: Option<SocketAddr>,
+}
+
+/// An announce, and where the node says that it listens in its other family.
+pub(super) struct Request {
+    pub(super) announce: Announce,
+    pub(super) second: Option<SocketAddr>,
 }
 
 #[derive(Default, Deserialize)]
@@ -59,21 +77,25 @@ struct ReplyBody {
 #[derive(Serialize)]
 struct PeerBody {
     node: String,
-    address: std::net::SocketAddr,
+    address: SocketAddr,
 }
 
 /// Answers an announce from `source`.
-pub(super) fn answer(app: &App, source: IpAddr, body: &[u8]) -> Answer {
-    let announce = match parse(body) {
-        Ok(announce) => announce,
+pub(super) async fn answer(app: &App, source: IpAddr, body: &[u8]) -> Answer {
+    let Request { announce, second } = match parse(body) {
+        Ok(request) => request,
         Err(message) => return reply::malformed(&message),
     };
-    if matches!(announce.proof, Proof::Signed { .. })
-        && let Err(refusal) = charge(app, source, SIGNATURE_COST)
+    let mut cost = second.map_or(0, |_| SECOND_COST);
+    if matches!(announce.proof, Proof::Signed { .. }) {
+        cost += SIGNATURE_COST;
+    }
+    if cost > 0
+        && let Err(refusal) = charge(app, source, cost)
     {
         return refusal;
     }
-    match take(app, source, &announce) {
+    match take(app, source, &announce, second).await {
         Ok((proven, reply)) => {
             app.metrics.announced(&announce.proof);
             let config = app.config.tracker;
@@ -92,12 +114,28 @@ pub(super) fn answer(app: &App, source: IpAddr, body: &[u8]) -> Answer {
     }
 }
 
-fn take(app: &App, source: IpAddr, announce: &Announce) -> Result<(Proven, Reply), Denied> {
+async fn take(
+    app: &App,
+    source: IpAddr,
+    announce: &Announce,
+    second: Option<SocketAddr>,
+) -> Result<(Proven, Reply), Denied> {
     let now = civil();
     let proven = app.gate.check(now, source, announce)?;
+    if let (Some(replicas), Some(mark)) = (app.replicas(), proven.mark()) {
+        app.tracker().expects(now, &proven)?;
+        match replicas.claim(mark, CLAIM_TTL).await {
+            Some(Claim::First) => {}
+            Some(Claim::Taken) => return Err(Denied::Replayed),
+            None => return Err(Denied::Unsure),
+        }
+    }
     let mut changes = Vec::new();
     let reply = app.tracker().announce(now, source, announce, &proven, &mut changes)?;
     app.keep(changes);
+    if let Some(address) = second.filter(|_| announce.event != Event::Stopped) {
+        app.wishes().add(app.now(), source, announce.discovery, announce.node, address);
+    }
     Ok((proven, reply))
 }
 
@@ -109,10 +147,19 @@ fn refuse(denied: Denied) -> Answer {
         Denied::BadToken => reply::error(StatusCode::UNAUTHORIZED, "bad_token", &message),
         Denied::Replayed => reply::error(StatusCode::CONFLICT, "replayed", &message),
         Denied::Full => reply::later(StatusCode::SERVICE_UNAVAILABLE, "full", &message, FULL_PAUSE),
+        Denied::Unsure => reply::later(StatusCode::SERVICE_UNAVAILABLE, "unsure", &message, UNSURE_PAUSE),
+        Denied::Crowded => {
+            reply::later(StatusCode::TOO_MANY_REQUESTS, "too_many_keys", &message, CROWDED_PAUSE)
+        }
+        Denied::Early { wait } => {
+            let wait = Duration::from_secs(wait.into());
+            reply::later(StatusCode::TOO_MANY_REQUESTS, "too_early", &message, wait)
+        }
     }
 }
 
-fn parse(body: &[u8]) -> Result<Announce, String> {
+/// What a body says.
+pub(super) fn parse(body: &[u8]) -> Result<Request, String> {
     let body: Body<'_> = serde_json::from_slice(body).map_err(|error| error.to_string())?;
     let event = match body.event {
         EventName::None => Event::None,
@@ -130,14 +177,18 @@ fn parse(body: &[u8]) -> Result<Announce, String> {
         },
         _ => return Err("either token, or time, nonce and signature are wanted".to_owned()),
     };
-    Ok(Announce {
+    if body.second.is_some_and(|address| address.port() == 0) {
+        return Err("second has no port".to_owned());
+    }
+    let announce = Announce {
         discovery: DiscoveryKey(bytes("discovery", body.discovery)?),
         node: NodeId(bytes("node", body.node)?),
         port: body.port,
         left: body.left,
         event,
         proof,
-    })
+    };
+    Ok(Request { announce, second: body.second })
 }
 
 /// The bytes of a field in hexadecimal.

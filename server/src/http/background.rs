@@ -1,4 +1,4 @@
-//! What happens without a request: silent peers are forgotten, plain ones are dialled.
+//! What happens without a request: silent peers are forgotten, plain ones and second addresses dialled.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,7 +10,8 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use truecopy_protocol::Candidate;
 
 use super::app::{App, civil};
-use crate::bootstrap::{Check, Dials};
+use super::connect;
+use crate::bootstrap::{Check, Wish};
 
 /// Between two steps.
 const TICK: Duration = Duration::from_secs(1);
@@ -20,6 +21,8 @@ const SWEEP_STEPS: usize = 60;
 const SWEEP_MIN: usize = 1000;
 /// Checks at once.
 const CHECKS_MAX: usize = 16;
+/// Second addresses that are dialled at once.
+const CONNECTS_MAX: usize = 64;
 /// For a name to resolve, and again for a connection to come about.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -43,7 +46,6 @@ pub(super) async fn sweep(app: Arc<App>) {
 pub(super) async fn check(app: Arc<App>) {
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let dials = Arc::new(std::sync::Mutex::new(Dials::default()));
     let room = Arc::new(Semaphore::new(CHECKS_MAX));
     loop {
         tokio::select! {
@@ -52,11 +54,11 @@ pub(super) async fn check(app: Arc<App>) {
         }
         let due = app.registry().due(app.now(), room.available_permits());
         for candidate in due {
-            let (app, dials, room) = (Arc::clone(&app), Arc::clone(&dials), Arc::clone(&room));
+            let (app, room) = (Arc::clone(&app), Arc::clone(&room));
             // As many as there are permits, and nobody else takes them; the semaphore is never closed.
             let Ok(permit) = room.acquire_owned().await else { return };
             tokio::spawn(async move {
-                let check = dial(&app, &dials, &candidate).await;
+                let check = dial(&app, &candidate).await;
                 let mut changes = Vec::new();
                 app.registry().checked(app.now(), &candidate, check, &mut changes);
                 app.keep(changes);
@@ -68,21 +70,59 @@ pub(super) async fn check(app: Arc<App>) {
 }
 
 /// Dials the first address of the candidate that may be dialled.
-async fn dial(app: &App, dials: &std::sync::Mutex<Dials>, candidate: &Candidate) -> Check {
+async fn dial(app: &App, candidate: &Candidate) -> Check {
     let reachable = app.config.reachable;
     let addresses: Vec<SocketAddr> = resolve(candidate).await;
-    let mut allowed = addresses.into_iter().filter(|address| reachable.may(address.ip())).peekable();
-    if allowed.peek().is_none() {
-        return Check::Silent;
+    let mut check = Check::Silent;
+    for address in addresses.into_iter().filter(|address| reachable.may(address.ip())) {
+        if app.may_dial(address.ip()).await {
+            return match timeout(CHECK_TIMEOUT, TcpStream::connect(address)).await {
+                Ok(Ok(_)) => Check::Answered,
+                Ok(Err(_)) | Err(_) => Check::Silent,
+            };
+        }
+        check = Check::Postponed;
     }
-    let free = allowed.find(|address| {
-        let mut dials = dials.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        dials.take(app.now(), address.ip())
-    });
-    let Some(address) = free else { return Check::Postponed };
-    match timeout(CHECK_TIMEOUT, TcpStream::connect(address)).await {
-        Ok(Ok(_)) => Check::Answered,
-        Ok(Err(_)) | Err(_) => Check::Silent,
+    check
+}
+
+/// Dials nodes at the second addresses that they named, and keeps those at which they proved their key.
+pub(super) async fn connect_back(app: Arc<App>) {
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let room = Arc::new(Semaphore::new(CONNECTS_MAX));
+    loop {
+        ticks.tick().await;
+        let due = app.wishes().due(app.now(), room.available_permits());
+        for wish in due {
+            let (app, room) = (Arc::clone(&app), Arc::clone(&room));
+            // As many as there are permits, and nobody else takes them; the semaphore is never closed.
+            let Ok(permit) = room.acquire_owned().await else { return };
+            tokio::spawn(async move {
+                fulfil(&app, wish).await;
+                drop(permit);
+            });
+        }
+    }
+}
+
+async fn fulfil(app: &App, wish: Wish) {
+    if !app.may_dial(wish.address.ip()).await {
+        app.wishes().postpone(app.now(), wish);
+        app.metrics.connected_back(Check::Postponed);
+        return;
+    }
+    match connect::prove(&app.tls, wish.address, wish.node).await {
+        Ok(()) => {
+            let mut changes = Vec::new();
+            app.tracker().second(civil(), wish.discovery, wish.node, wish.address, &mut changes);
+            app.keep(changes);
+            app.metrics.connected_back(Check::Answered);
+        }
+        Err(error) => {
+            tracing::debug!(address = %wish.address, %error, "a second address was not proven");
+            app.metrics.connected_back(Check::Silent);
+        }
     }
 }
 

@@ -1,11 +1,16 @@
-//! The server around the pure half: listens, answers over HTTP/1.1, dials plain peers, keeps time.
+//! The server around the pure half: listens, answers over HTTP/1.1, dials, keeps time, hears of other replicas.
 
 mod announce;
 mod app;
 mod background;
+mod connect;
 mod connection;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
+mod histogram;
 mod metrics;
 mod plain;
+mod replicas;
 mod reply;
 mod route;
 mod scrape;
@@ -23,6 +28,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use self::app::App;
+use self::replicas::Replicas;
 pub use self::route::{ROUTES, Route};
 pub use self::source::{BadCidr, Cidr};
 use crate::bootstrap::Reachable;
@@ -53,6 +59,8 @@ pub struct Config {
     pub reachable: Reachable,
     /// Plain peers that are known at once.
     pub plain_max: usize,
+    /// Second addresses of nodes that wait to be dialled at once.
+    pub seconds_max: usize,
     /// How peers of shares are kept.
     pub tracker: tracker::Config,
 }
@@ -70,6 +78,7 @@ impl Default for Config {
             drain_timeout: Duration::from_secs(10),
             reachable: Reachable::Public,
             plain_max: 10_000,
+            seconds_max: 10_000,
             tracker: tracker::Config::default(),
         }
     }
@@ -150,6 +159,8 @@ impl Server {
         }
         tasks.spawn(background::sweep(Arc::clone(&app)));
         tasks.spawn(background::check(Arc::clone(&app)));
+        tasks.spawn(background::connect_back(Arc::clone(&app)));
+        let shared = Replicas::start(&app);
         drop(ended);
         shutdown.await;
         tasks.shutdown().await;
@@ -158,6 +169,15 @@ impl Server {
         if tokio::time::timeout(app.config.drain_timeout, end.closed()).await.is_err() {
             let open = conns_max - room.available_permits();
             tracing::warn!(open, "connections were still open at the end");
+        }
+        // Until here requests could need them.
+        if let Some(replicas) = app.replicas() {
+            replicas.end();
+        }
+        for thread in shared {
+            if thread.await.is_err() {
+                tracing::error!("what follows other replicas panicked");
+            }
         }
         let closing = tokio::task::spawn_blocking(move || app.close());
         if closing.await.is_err() {

@@ -38,13 +38,9 @@ struct PlainPeer {
 
 /// Takes an address, to be handed out once something answered there.
 pub(super) fn register(app: &App, body: &[u8]) -> Answer {
-    let body: Body<'_> = match serde_json::from_slice(body) {
-        Ok(body) => body,
-        Err(error) => return reply::malformed(&error.to_string()),
-    };
-    let candidate: Candidate = match body.address.parse() {
+    let candidate = match parse(body) {
         Ok(candidate) => candidate,
-        Err(error) => return reply::malformed(&format!("address: {error}")),
+        Err(message) => return reply::malformed(&message),
     };
     let address = candidate.to_string();
     let taken = app.registry().register(app.now(), candidate);
@@ -60,6 +56,12 @@ pub(super) fn register(app: &App, body: &[u8]) -> Answer {
             reply::later(StatusCode::SERVICE_UNAVAILABLE, "full", &refused.to_string(), FULL_PAUSE)
         }
     }
+}
+
+/// The address in a body.
+pub(super) fn parse(body: &[u8]) -> Result<Candidate, String> {
+    let body: Body<'_> = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    body.address.parse().map_err(|error| format!("address: {error}"))
 }
 
 /// Hands out random addresses at which something answers.

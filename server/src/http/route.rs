@@ -1,6 +1,7 @@
 //! From a request to its endpoint: paths, limits, bodies.
 
 use std::net::IpAddr;
+use std::time::Instant;
 
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body, Bytes, Incoming};
@@ -52,6 +53,7 @@ pub const ROUTES: [Route; 6] = [
 
 /// Answers one request that came from `peer`.
 pub(super) async fn handle(app: &App, peer: IpAddr, request: Request<Incoming>) -> Answer {
+    let start = Instant::now();
     let path = request.uri().path();
     let found = ROUTES.iter().find(|route| route.path == path);
     let answer = match found {
@@ -62,7 +64,7 @@ pub(super) async fn handle(app: &App, peer: IpAddr, request: Request<Incoming>) 
             Err(refusal) => refusal,
         },
     };
-    app.metrics.answered(found.map(|route| route.endpoint), answer.status());
+    app.metrics.answered(found.map(|route| route.endpoint), answer.status(), start.elapsed());
     tracing::debug!(%peer, path = found.map_or("?", |route| route.path), status = answer.status().as_u16());
     answer
 }
@@ -90,7 +92,7 @@ pub(super) fn charge(app: &App, source: IpAddr, cost: u32) -> Result<(), Answer>
 async fn dispatch(app: &App, source: IpAddr, endpoint: Endpoint, request: Request<Incoming>) -> Answer {
     match endpoint {
         Endpoint::Announce => match body(app, request).await {
-            Ok(body) => announce::answer(app, source, &body),
+            Ok(body) => announce::answer(app, source, &body).await,
             Err(refusal) => refusal,
         },
         Endpoint::Register => match body(app, request).await {

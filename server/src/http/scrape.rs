@@ -26,14 +26,18 @@ impl From<Scrape> for Counts {
 
 /// Answers `?discovery=` with the counts of that share.
 pub(super) fn answer(app: &App, query: &str) -> Answer {
-    let wanted = query.split('&').find_map(|pair| pair.strip_prefix("discovery=")).and_then(unhex);
-    match wanted {
+    match wanted(query) {
         Some(discovery) => {
             let counts: Counts = app.tracker().scrape(&DiscoveryKey(discovery)).into();
             reply::json(StatusCode::OK, &counts)
         }
         None => reply::malformed("discovery is not 64 hexadecimal digits"),
     }
+}
+
+/// The share that a query asks for.
+pub(super) fn wanted(query: &str) -> Option<[u8; 32]> {
+    query.split('&').find_map(|pair| pair.strip_prefix("discovery=")).and_then(unhex)
 }
 
 #[derive(Serialize)]

@@ -8,10 +8,14 @@ use redb::backends::FileBackend;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 
 use super::{Store, StoreError};
-use crate::record::{Change, Key, Value};
+use crate::record::{Change, Edit, Key, Value};
 
 /// Keys and values as postcard. A change of their form takes another name.
-const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("truecopy/1 records");
+const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("truecopy/2 records");
+
+/// Bytes of the file that are kept in memory. Records are read once, at the start; afterwards only the way to what is
+/// written is needed.
+const CACHE_MAX: usize = 64 << 20;
 
 /// A store in one file, which one process may have open.
 pub struct DiskStore(Database);
@@ -34,7 +38,9 @@ impl DiskStore {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(path).map_err(StoreError::failed)?;
         let backend = FileBackend::new(file).map_err(StoreError::failed)?;
-        let database = Database::builder().create_with_backend(backend).map_err(StoreError::failed)?;
+        let mut builder = Database::builder();
+        builder.set_cache_size(CACHE_MAX);
+        let database = builder.create_with_backend(backend).map_err(StoreError::failed)?;
         // Reading a table that was never made is an error.
         let write = database.begin_write().map_err(StoreError::failed)?;
         write.open_table(RECORDS).map_err(StoreError::failed)?;
@@ -60,17 +66,33 @@ impl Store for DiskStore {
         let write = self.0.begin_write().map_err(StoreError::failed)?;
         {
             let mut table = write.open_table(RECORDS).map_err(StoreError::failed)?;
-            for Change { key, value } in batch {
+            for Change { key, edit } in batch {
                 let key = postcard::to_allocvec(key).map_err(StoreError::failed)?;
-                match value {
-                    Some(value) => {
+                match edit {
+                    Edit::Put(value) => {
                         let value = postcard::to_allocvec(value).map_err(StoreError::failed)?;
                         table.insert(key.as_slice(), value.as_slice()).map_err(StoreError::failed)?;
                     }
-                    None => drop(table.remove(key.as_slice()).map_err(StoreError::failed)?),
+                    Edit::Remove { .. } => drop(table.remove(key.as_slice()).map_err(StoreError::failed)?),
                 }
             }
         }
         write.commit().map_err(StoreError::failed)
+    }
+
+    fn agree(&mut self, proposed: [u8; 32]) -> Result<[u8; 32], StoreError> {
+        let mut kept = None;
+        let key = postcard::to_allocvec(&Key::Secret).map_err(StoreError::failed)?;
+        let read = self.0.begin_read().map_err(StoreError::failed)?;
+        let table = read.open_table(RECORDS).map_err(StoreError::failed)?;
+        if let Some(value) = table.get(key.as_slice()).map_err(StoreError::failed)? {
+            kept = Some(postcard::from_bytes(value.value()).map_err(|_| StoreError::Damaged)?);
+        }
+        match kept {
+            Some(Value::Secret(secret)) => Ok(secret),
+            Some(_) => Err(StoreError::Damaged),
+            // One process has the file open, so nobody comes between.
+            None => self.apply(&[Change::put(Key::Secret, Value::Secret(proposed))]).map(|()| proposed),
+        }
     }
 }

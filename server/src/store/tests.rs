@@ -1,4 +1,9 @@
-//! What every store must do, tried with each; and what the writer must do with any.
+//! What every store must do, tried with each; what those must do that several processes share; and what the writer must
+//! do with any.
+
+#[cfg(feature = "redis")]
+mod redis;
+mod shared;
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, mpsc};
@@ -6,6 +11,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use truecopy_protocol::{DiscoveryKey, NodeId};
 
 use super::*;
+use crate::record::Replica;
 use crate::tracker::{Contact, Peer};
 
 /// Opens the same store again and again.
@@ -31,9 +37,11 @@ fn records(store: &mut dyn Store) -> Vec<(Key, Value)> {
 fn conforms(open: &Open) {
     let mut store = open();
     assert!(records(&mut *store).is_empty(), "a new store is empty");
+    assert_eq!(store.agree([7; 32]).unwrap(), [7; 32], "the first secret is taken");
+    assert_eq!(store.agree([8; 32]).unwrap(), [7; 32], "and no other");
     let kinds = vec![
         (Key::Secret, Value::Secret([7; 32])),
-        (Key::Share(DiscoveryKey([1; 32])), Value::Share { completed: u64::MAX }),
+        (Key::Share(DiscoveryKey([1; 32]), Replica(3)), Value::Share { completed: u64::MAX, seen: 9 }),
         (key(1), peer(10)),
         (key(2), peer(20)),
         (Key::Plain("host.example:7000".parse().unwrap()), Value::Plain),
@@ -47,18 +55,29 @@ fn conforms(open: &Open) {
     assert_eq!(records(&mut *store), kinds, "records survive that the store is closed");
     let changes = [
         Change::put(key(1), peer(11)),
-        Change::remove(key(2)),
-        Change::remove(key(3)),
+        Change::remove(key(2), 0),
+        Change::remove(key(3), 0),
         Change::put(key(4), peer(1)),
         Change::put(key(4), peer(2)),
         Change::put(key(5), peer(1)),
-        Change::remove(key(5)),
+        Change::remove(key(5), 0),
     ];
     store.apply(&changes).unwrap();
     drop(store);
     let peers: Vec<_> =
         records(&mut *open()).into_iter().filter(|(key, _)| matches!(key, Key::Peer(..))).collect();
     assert_eq!(peers, [(key(1), peer(11)), (key(4), peer(2))], "the last change of a key counts");
+    assert_eq!(open().agree([8; 32]).unwrap(), [7; 32], "the secret survives too");
+    let many: Vec<Change> = (0..3000_u32).map(|number| numbered(number, 1)).collect();
+    open().apply(&many).unwrap();
+    assert_eq!(records(&mut *open()).len(), 3000 + 5, "many changes are one batch");
+}
+
+/// One of very many.
+fn numbered(number: u32, left: u64) -> Change {
+    let mut node = [9; 32];
+    node[..4].copy_from_slice(&number.to_le_bytes());
+    Change::put(Key::Peer(DiscoveryKey([200; 32]), NodeId(node)), peer(left))
 }
 
 #[test]
@@ -74,6 +93,7 @@ fn the_embedded_store_conforms() {
     let path = folder.path().join("store");
     let open: Open = Box::new(move || Box::new(DiskStore::open(&path).unwrap()));
     conforms(&open);
+    assert!(open().shared().unwrap().is_none(), "one process has it open");
 }
 
 #[cfg(unix)]
@@ -111,7 +131,7 @@ fn what_is_pending_is_written_when_the_writer_closes() {
     for left in 0..100 {
         writer.put(vec![Change::put(key(1), peer(left)), Change::put(key(2), peer(left))]);
     }
-    writer.put(vec![Change::remove(key(2))]);
+    writer.put(vec![Change::remove(key(2), 0)]);
     writer.close();
     assert_eq!(records(&mut store), [(key(1), peer(99))]);
     assert_eq!((writer.pending(), writer.failures()), (0, 0));
@@ -128,6 +148,10 @@ struct Stuck {
 impl Store for Stuck {
     fn load(&mut self, each: &mut dyn FnMut(Key, Value)) -> Result<(), StoreError> {
         self.inner.load(each)
+    }
+
+    fn agree(&mut self, proposed: [u8; 32]) -> Result<[u8; 32], StoreError> {
+        self.inner.agree(proposed)
     }
 
     fn apply(&mut self, batch: &[Change]) -> Result<(), StoreError> {

@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::Store;
-use crate::record::{Change, Key, Value};
+use crate::record::{Change, Edit, Key};
 
 /// Between two batches: what is lost at most when the machine ends.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -22,7 +22,7 @@ enum Phase {
 
 struct Pending {
     /// The newest change of each key: as many as there are keys at most, however slow the store is.
-    changes: BTreeMap<Key, Option<Value>>,
+    changes: BTreeMap<Key, Edit>,
     phase: Phase,
 }
 
@@ -69,7 +69,7 @@ impl Writer {
             return;
         }
         let mut pending = self.shared.lock();
-        pending.changes.extend(changes.into_iter().map(|change| (change.key, change.value)));
+        pending.changes.extend(changes.into_iter().map(|change| (change.key, change.edit)));
         drop(pending);
         self.shared.news.notify_all();
     }
@@ -103,7 +103,7 @@ fn write(shared: &Shared, mut store: Box<dyn Store>) {
         }
         let batch: Vec<Change> = std::mem::take(&mut pending.changes)
             .into_iter()
-            .map(|(key, value)| Change { key, value })
+            .map(|(key, edit)| Change { key, edit })
             .collect();
         let phase = pending.phase;
         drop(pending);
@@ -111,9 +111,9 @@ fn write(shared: &Shared, mut store: Box<dyn Store>) {
             shared.failures.fetch_add(1, Ordering::Relaxed);
             tracing::error!(%error, changes = batch.len(), "the store failed; the changes are tried again");
             let mut pending = shared.lock();
-            for Change { key, value } in batch {
+            for Change { key, edit } in batch {
                 // What came meanwhile is newer.
-                pending.changes.entry(key).or_insert(value);
+                pending.changes.entry(key).or_insert(edit);
             }
         }
         if phase == Phase::Closing {

@@ -8,10 +8,10 @@ use truecopy_protocol::job::Verdict;
 use truecopy_transport::keys::verify;
 
 use super::statement::mark;
-use super::{Announce, Denied, Proof, Token};
+use super::{Announce, Denied, Mark, Proof, Token};
 
 /// Seconds by which the clocks of a peer and the tracker may differ.
-pub(super) const WINDOW: u64 = 300;
+pub const WINDOW: u64 = 300;
 
 /// Seconds for which a token stands in for a signature.
 pub const TOKEN_TTL: u64 = 12 * 3600;
@@ -32,13 +32,13 @@ impl fmt::Debug for Gate {
 /// An announce was proven. Only a [`Gate`] makes one.
 #[derive(Clone, Copy, Debug)]
 pub struct Proven {
-    mark: Option<[u8; 16]>,
+    mark: Option<Mark>,
     token: Token,
 }
 
 impl Proven {
     /// By what the statement is known again; none if a token was shown.
-    pub(super) const fn mark(&self) -> Option<[u8; 16]> {
+    pub const fn mark(&self) -> Option<Mark> {
         self.mark
     }
 
@@ -88,5 +88,19 @@ impl Gate {
                 }
             }
         }
+    }
+}
+
+#[cfg(feature = "fuzzing")]
+impl Gate {
+    /// A token as for a node that signed, good for an hour.
+    pub(crate) fn token(
+        &self,
+        now: UnixTime,
+        node: &truecopy_protocol::NodeId,
+        discovery: &truecopy_protocol::DiscoveryKey,
+        source: IpAddr,
+    ) -> Token {
+        Token::issue(&self.secret, node, discovery, source.to_canonical(), UnixTime(now.0 + 3600))
     }
 }

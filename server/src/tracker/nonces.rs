@@ -8,7 +8,7 @@ use super::Denied;
 use super::gate::WINDOW;
 
 /// What is remembered of a statement: enough of its hash.
-pub(super) type Mark = [u8; 16];
+pub type Mark = [u8; 16];
 
 /// Two spans of marks. A statement can be valid for twice the window: as long as a mark is surely kept.
 #[derive(Debug)]
@@ -28,20 +28,23 @@ impl Nonces {
     /// Takes a mark, once. When there is no room the statement is refused: forgetting another would open it to
     /// replays, and who was admitted before goes on with a token.
     pub(super) fn take(&mut self, now: UnixTime, mark: Mark) -> Result<(), Denied> {
+        self.expects(now, &mark)?;
+        self.current.insert(mark);
+        Ok(())
+    }
+
+    /// Whether a mark would be taken.
+    pub(super) fn expects(&mut self, now: UnixTime, mark: &Mark) -> Result<(), Denied> {
         let age = now.0.saturating_sub(self.since);
         if age > 2 * WINDOW {
             let old = std::mem::take(&mut self.current);
             self.previous = if age > 4 * WINDOW { BTreeSet::new() } else { old };
             self.since = now.0;
         }
-        if self.previous.contains(&mark) || self.current.contains(&mark) {
+        if self.previous.contains(mark) || self.current.contains(mark) {
             return Err(Denied::Replayed);
         }
-        if self.current.len() >= self.max {
-            return Err(Denied::Full);
-        }
-        self.current.insert(mark);
-        Ok(())
+        if self.current.len() >= self.max { Err(Denied::Full) } else { Ok(()) }
     }
 }
 

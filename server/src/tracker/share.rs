@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use truecopy_protocol::NodeId;
 
 use super::Scrape;
-use super::peer::{Peer, Reach};
+use super::completed::Completed;
+use super::peer::Peer;
 
 /// Up to here a peer is found by looking at all of them; an index would cost more than it saves.
 const UNINDEXED_MAX: usize = 16;
@@ -47,7 +48,9 @@ pub(super) struct Share {
     /// Places by key; empty while there are few peers.
     index: BTreeMap<NodeId, u32>,
     tally: Tally,
-    pub(super) completed: u64,
+    pub(super) completed: Completed,
+    /// When it was last known to have peers, in seconds since 1970; looked at while it has none.
+    pub(super) seen: u32,
 }
 
 impl Share {
@@ -66,7 +69,7 @@ impl Share {
 
     pub(super) fn scrape(&self) -> Scrape {
         let seeders = u64::from(self.tally.seeders);
-        Scrape { seeders, leechers: self.peers.len() as u64 - seeders, completed: self.completed }
+        Scrape { seeders, leechers: self.peers.len() as u64 - seeders, completed: self.completed.total() }
     }
 
     pub(super) fn find(&self, node: &NodeId) -> Option<usize> {
@@ -77,33 +80,18 @@ impl Share {
         }
     }
 
-    /// Adds or refreshes a peer; gives it as it is now, and what it lacked before if it was known.
-    pub(super) fn upsert(&mut self, node: NodeId, left: u64, reach: Reach) -> (Peer, Option<u64>) {
-        let Some(place) = self.find(&node) else {
-            let peer = Peer::new(left, reach);
-            self.push(node, peer);
-            return (peer, None);
-        };
-        let was = self.peers[place].1;
-        let mut peer = Peer { left, ..was };
-        peer.reach(reach);
-        self.replace(place, peer);
-        (peer, Some(was.left))
-    }
-
-    /// Puts back a peer of an earlier run; says whether it is a new one.
-    pub(super) fn restore(&mut self, node: NodeId, peer: Peer) -> bool {
+    /// Adds a peer, or replaces what was known of it; gives that.
+    pub(super) fn set(&mut self, node: NodeId, peer: Peer) -> Option<Peer> {
         match self.find(&node) {
-            Some(place) => self.replace(place, peer),
+            Some(place) => Some(self.replace(place, peer)),
             None => {
                 self.push(node, peer);
-                return true;
+                None
             }
         }
-        false
     }
 
-    pub(super) fn remove(&mut self, place: usize) {
+    pub(super) fn remove(&mut self, place: usize) -> Peer {
         let (node, peer) = self.peers.swap_remove(place);
         self.tally.sub(Tally::of(&peer));
         if !self.index.is_empty() {
@@ -115,28 +103,14 @@ impl Share {
         if self.peers.len() * 4 < self.peers.capacity() {
             self.peers.shrink_to(self.peers.len() * 2);
         }
+        peer
     }
 
-    /// Drops the contacts of the peer at `place` that are older than `oldest`. If none is left the peer goes, another
-    /// takes its place, and its key is given.
-    pub(super) fn expire(&mut self, place: usize, oldest: u32) -> Option<NodeId> {
-        let (node, peer) = self.peers[place];
-        match peer.fresh(oldest) {
-            Some(fresh) => {
-                self.replace(place, fresh);
-                None
-            }
-            None => {
-                self.remove(place);
-                Some(node)
-            }
-        }
-    }
-
-    fn replace(&mut self, place: usize, peer: Peer) {
-        self.tally.sub(Tally::of(&self.peers[place].1));
+    fn replace(&mut self, place: usize, peer: Peer) -> Peer {
+        let was = std::mem::replace(&mut self.peers[place].1, peer);
+        self.tally.sub(Tally::of(&was));
         self.tally.add(Tally::of(&peer));
-        self.peers[place].1 = peer;
+        was
     }
 
     fn push(&mut self, node: NodeId, peer: Peer) {
@@ -154,8 +128,12 @@ impl Share {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 impl Share {
+    pub(super) fn peers(&self) -> impl Iterator<Item = &Peer> {
+        self.peers.iter().map(|(_, peer)| peer)
+    }
+
     /// Compares the counts with the peers.
     pub(super) fn assert_counted(&self) {
         let mut tally = Tally::default();

@@ -11,6 +11,10 @@ use zeroize::Zeroizing;
 
 use super::limit::{Limiter, Rate, Source};
 use super::*;
+use crate::record::Edit;
+
+mod keeping;
+mod replicas;
 
 const NOW: UnixTime = UnixTime(1_800_000_000);
 const ORIGIN: &str = "https://tracker.example";
@@ -45,6 +49,11 @@ fn later(seconds: u64) -> UnixTime {
 
 fn port(port: u16) -> NonZeroU16 {
     NonZeroU16::new(port).unwrap()
+}
+
+/// Without limits for sources and times.
+fn free() -> Config {
+    Config { min_interval: 0, share_keys_max: usize::MAX, source_keys_max: usize::MAX, ..Config::default() }
 }
 
 fn gate() -> Gate {
@@ -119,7 +128,7 @@ fn a_reply_is_bounded_and_its_peers_are_random_and_distinct() {
 
 #[test]
 fn half_of_a_reply_is_of_the_rarer_family_if_there_are_as_many() {
-    let mut tracker = Tracker::new(Config::default(), 1);
+    let mut tracker = Tracker::new(free(), 1);
     for number in 0..60 {
         put(&mut tracker, NOW, v4(number), u64::from(number));
         put(&mut tracker, NOW, v6(u128::from(number)), 1000 + u64::from(number));
@@ -168,7 +177,7 @@ fn a_peer_that_stopped_is_gone_and_the_last_one_takes_the_share_with_it() {
         let stop = announce(share(0), node(number), Event::Stopped, 0);
         let (reply, changes) = take(&mut tracker, NOW, v4(1), stop).unwrap();
         assert!(reply.peers.is_empty());
-        assert_eq!(changes, [Change::remove(Key::Peer(share(0), node(number)))]);
+        assert_eq!(changes, [Change::remove(Key::Peer(share(0), node(number)), NOW.0 as u32)]);
     }
     assert_eq!((tracker.peers(), tracker.shares()), (0, 0));
 }
@@ -211,7 +220,7 @@ fn silent_peers_are_not_told_of_and_a_sweep_forgets_them_in_small_steps() {
 
 #[test]
 fn a_sweep_goes_on_where_the_last_one_ended() {
-    let mut tracker = Tracker::new(Config::default(), 1);
+    let mut tracker = Tracker::new(free(), 1);
     let ttl = u64::from(Config::default().peer_ttl);
     let (first, last) = (DiscoveryKey([1; 32]), DiscoveryKey([2; 32]));
     take(&mut tracker, NOW, v4(1), announce(last, node(0), Event::Started, 5)).unwrap();
@@ -221,12 +230,12 @@ fn a_sweep_goes_on_where_the_last_one_ended() {
     }
     let mut changes = Vec::new();
     (0..11).for_each(|_| tracker.sweep(later(ttl + 1), 10, &mut changes));
-    assert_eq!(changes, [Change::remove(Key::Peer(last, node(0)))]);
+    assert_eq!(changes, [Change::remove(Key::Peer(last, node(0)), NOW.0 as u32)]);
 }
 
 #[test]
 fn peers_are_found_among_many_after_any_were_removed() {
-    let mut tracker = Tracker::new(Config::default(), 1);
+    let mut tracker = Tracker::new(free(), 1);
     let mut random = Random::new(5);
     let mut model = BTreeSet::new();
     for _ in 0..5000 {
@@ -243,7 +252,7 @@ fn peers_are_found_among_many_after_any_were_removed() {
             model.insert(node(number));
         }
         assert_eq!(tracker.peers(), model.len());
-        tracker.shares.values().for_each(Share::assert_counted);
+        tracker.assert_counted();
     }
     let share = &tracker.shares[&share(0)];
     assert!(model.iter().all(|node| share.find(node).is_some_and(|place| share.get(place).0 == *node)));
@@ -270,7 +279,7 @@ fn what_was_kept_comes_back_unless_it_expired() {
     kept.extend(take(&mut tracker, later(4000), v4(2), completed).unwrap().1);
     let mut restored = Tracker::new(Config::default(), 2);
     for change in kept {
-        restored.restore(later(4100), &change.key, change.value.unwrap());
+        restored.merge(later(4100), &change.key, change.edit, &mut Vec::new());
     }
     let scrape = Scrape { seeders: 1, leechers: 0, completed: 1 };
     assert_eq!((restored.peers(), restored.scrape(&share(0))), (1, scrape));

@@ -5,9 +5,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
-use truecopy_protocol::hex;
+use truecopy_protocol::{NodeId, hex};
 use truecopy_server::http::{Config, Server, StartError};
-use truecopy_server::store::DiskStore;
+use truecopy_server::record::{Change, Edit, Key, Value as Record};
+use truecopy_server::store::{DiskStore, MemoryStore, Store};
+use truecopy_server::tracker::{Contact, Peer};
 use truecopy_transport::keys::KeyPair;
 
 use super::support::*;
@@ -28,6 +30,19 @@ fn peers_and_tokens_survive_a_restart() {
     assert_eq!(reply["peers"][0]["node"], json!(hex(&one.node_id().0)));
     assert_eq!(client.post("/announce", &with_token(&first, &token)).status, 200);
     server.end();
+}
+
+#[test]
+fn what_expired_while_no_server_ran_leaves_the_store() {
+    let mut store = MemoryStore::default();
+    let v4 = Some(Contact { ip: [192, 0, 2, 1].into(), port: 7000.try_into().unwrap(), seen: 5 });
+    let key = Key::Peer(share(1), NodeId([1; 32]));
+    let old = Change { key, edit: Edit::Put(Record::Peer(Peer { left: 0, v4, v6: None })) };
+    store.apply(&[old]).unwrap();
+    Running::start(Some(Box::new(store.clone())), |_| {}).end();
+    let mut left = Vec::new();
+    store.load(&mut |key, _| left.push(key)).unwrap();
+    assert_eq!(left, [Key::Secret]);
 }
 
 #[test]
@@ -106,12 +121,14 @@ fn metrics_say_what_was_answered_and_what_is_kept() {
         "truecopy_announces_total{proof=\"signature\"} 1",
         "truecopy_peers 1",
         "truecopy_shares 1",
+        "truecopy_request_seconds_bucket{path=\"/announce\",le=\"+Inf\"} 1",
+        "truecopy_request_seconds_count{path=\"/announce\"} 1",
     ] {
         assert!(text.lines().any(|known| known == line), "{line} is not in\n{text}");
     }
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let value = line.rsplit_once(' ').unwrap().1;
-        assert!(value.parse::<u64>().is_ok(), "{line}");
+        assert!(value.parse::<f64>().is_ok(), "{line}");
     }
     server.end();
 }
@@ -148,6 +165,8 @@ fn the_program_says_what_is_wrong_with_its_arguments() {
         ["--origin", "https://tracker.example/path"],
         ["--trusted-proxy", "10.0.0.0/33"],
         ["--listen", "nowhere"],
+        ["--store", "rediss://127.0.0.1"],
+        ["--store", "memcached://127.0.0.1"],
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_truecopy-server")).args(arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");

@@ -144,3 +144,35 @@ fn a_proxy_that_forwards_nonsense_is_told() {
     assert_eq!((reply.status, reply.error().as_str()), (400, "malformed"));
     server.end();
 }
+
+#[test]
+fn an_early_announce_is_told_when_to_come_back_and_an_early_start_is_answered() {
+    let server = Running::start(None, |config| config.tracker.min_interval = 60);
+    let mut client = server.client();
+    let keys = KeyPair::generate().unwrap();
+    let started = signed(&keys, share(1), 7001, "started", 5);
+    let token = client.post("/announce", &started).json()["token"].clone();
+    let mut again = with_token(&started, &token);
+    assert_eq!(client.post("/announce", &again).status, 200);
+    again["event"] = json!("none");
+    let reply = client.post("/announce", &again);
+    assert_eq!((reply.status, reply.error().as_str()), (429, "too_early"));
+    let wait: u32 = reply.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=60).contains(&wait));
+    server.end();
+}
+
+#[test]
+fn a_source_with_too_many_keys_is_told() {
+    let server = Running::start(None, |config| config.tracker.share_keys_max = 1);
+    let mut client = server.client();
+    let mut post = |number| {
+        let keys = KeyPair::generate().unwrap();
+        client.post("/announce", &signed(&keys, share(number), 7001, "started", 5))
+    };
+    assert_eq!(post(1).status, 200);
+    let reply = post(1);
+    assert_eq!((reply.status, reply.error().as_str()), (429, "too_many_keys"));
+    assert_eq!(post(2).status, 200, "in another share there is room");
+    server.end();
+}

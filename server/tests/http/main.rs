@@ -8,4 +8,6 @@ mod limits;
 mod nginx;
 mod openapi;
 mod plain;
+mod replicas;
+mod second;
 mod support;

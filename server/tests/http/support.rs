@@ -35,6 +35,7 @@ impl Running {
             ..Config::default()
         };
         config.rate.per_second = 0;
+        config.tracker.min_interval = 0;
         adjust(&mut config);
         let (tell, told) = std::sync::mpsc::channel();
         let (stop, stopped) = oneshot::channel();

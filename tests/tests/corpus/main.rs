@@ -23,7 +23,8 @@ fn fuzz() -> PathBuf {
 
 fn targets() -> impl Iterator<Item = &'static Target> {
     let protocol = truecopy_protocol::fuzzing::TARGETS.iter();
-    protocol.chain(truecopy_transport::fuzzing::TARGETS).chain(truecopy_sim::fuzzing::TARGETS)
+    let drivers = truecopy_transport::fuzzing::TARGETS.iter().chain(truecopy_sim::fuzzing::TARGETS);
+    protocol.chain(drivers).chain(truecopy_server::fuzzing::TARGETS)
 }
 
 /// The names in a folder, without their endings.
@@ -64,12 +65,19 @@ fn replay(is_wanted: impl Fn(&str) -> bool) {
 
 #[test]
 fn the_corpora_of_frames_and_content_hold() {
-    replay(|name| !name.starts_with("machine_") && name != "journal" && name != "recording");
+    replay(|name| {
+        !["machine_", "tracker_", "journal", "recording"].iter().any(|other| name.starts_with(other))
+    });
 }
 
 #[test]
 fn the_corpora_of_whole_nodes_hold() {
     replay(|name| name.starts_with("machine_"));
+}
+
+#[test]
+fn the_corpora_of_trackers_hold() {
+    replay(|name| name.starts_with("tracker_"));
 }
 
 #[test]
