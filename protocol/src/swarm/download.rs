@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use crate::Now;
 use crate::config::Config;
-use crate::content::geometry::BLOCK;
+use crate::content::geometry::{BLOCK, SPAN};
 use crate::job::SpanBuf;
 use crate::output::Fault;
 #[cfg(planted)]
@@ -108,6 +108,8 @@ pub(crate) struct Download {
     assembly: Option<Assembly>,
     pub(crate) batch: Option<Batch>,
     window: u64,
+    /// The window is never smaller.
+    floor: u64,
     meter_from: Now,
     meter_bytes: u64,
     /// Bytes a second, lately; 0 while nothing has come.
@@ -136,12 +138,20 @@ impl Download {
             assembly: None,
             batch: None,
             window: config.window_min.max(4 << 20).min(config.window_max),
+            floor: config.window_min,
             meter_from: now,
             meter_bytes: 0,
             rate: 0,
             progressed: now,
             barren_since: None,
         }
+    }
+
+    /// One of many sources: what is asked of it is soon asked of another, so no more than a second's worth is.
+    pub(crate) fn of_many(mut self) -> Self {
+        self.floor = self.floor.min(SPAN);
+        self.window = self.window.min(4 * SPAN);
+        self
     }
 
     /// What the peer has told so far.
@@ -527,7 +537,7 @@ impl Download {
             let second = u128::from(self.meter_bytes) * 1_000_000_000 / passed.as_nanos();
             let target = u64::try_from(second).unwrap_or(u64::MAX);
             self.rate = if self.rate == 0 { target } else { self.rate / 2 + target / 2 };
-            self.window = (self.window / 2 + target / 2).clamp(config.window_min, config.window_max);
+            self.window = (self.window / 2 + target / 2).clamp(self.floor, config.window_max);
             self.meter_from = now;
             self.meter_bytes = 0;
         }
