@@ -16,11 +16,15 @@ fn main() {
         ("crowd1000", Scene::crowd(1, 1000, SIZE / 8)),
     ];
     for (name, scene) in scenes.iter().filter(|(name, _)| named.is_empty() || named == *name) {
+        let mut scene = scene.clone();
+        scene.plan.tuning.upload_slots = std::env::var("SLOTS").ok().and_then(|v| v.parse().ok());
+        scene.plan.tuning.choke_ms = std::env::var("CHOKE").ok().and_then(|v| v.parse().ok());
         let Some(played) = scene.play() else { continue };
         println!(
-            "{name}: {:?} {} honest, last {:.1} s of at least {:.1} ({:.2}); free {:.2}; {} MiB came, {:.1} real s",
+            "{name}: {:?} {} honest, first {:.1}, last {:.1} s of at least {:.1} ({:.2}); free {:.2}; {} MiB came, {:.1} real s",
             played.run.verdict,
             played.honest.len(),
+            played.honest.first().copied().unwrap_or(0.0),
             played.last(),
             scene.least(),
             played.last() / scene.least(),

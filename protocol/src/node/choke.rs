@@ -23,7 +23,7 @@ impl Node {
 
     /// A round is over.
     pub(super) fn choke_round(&mut self, share: ShareId) {
-        for (_, conn) in &mut self.conns {
+        for conn in self.conns.values_mut() {
             let came = conn.download().map_or(0, |download| download.bytes());
             if let Some((of, exchange)) = conn.exchange_mut()
                 && of == share

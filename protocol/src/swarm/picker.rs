@@ -43,7 +43,7 @@ impl Draws {
         let word = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         // The upper half, scaled: below the bound.
-        (((word ^ (word >> 31)) >> 32) * bound as u64 >> 32) as u32
+        ((((word ^ (word >> 31)) >> 32) * bound as u64) >> 32) as u32
     }
 }
 

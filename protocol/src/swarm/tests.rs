@@ -49,7 +49,7 @@ fn span_hash(blob: u32, span: u64) -> Hash {
 
 fn share(sizes: &[u64]) -> (Arc<Manifest>, Arc<Layers>) {
     let chunk = ChunkSize::for_share(sizes.iter().sum());
-    let (mut builder, mut parts) = (ManifestBuilder::new("share"), alloc::collections::BTreeMap::new());
+    let (mut builder, mut parts) = (ManifestBuilder::new("share"), BTreeMap::new());
     for (index, size) in (0..).zip(sizes) {
         let shape = Shape { size: *size, chunk };
         let mut roots = RootBuilder::with_chunks(shape);

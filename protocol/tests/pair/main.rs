@@ -8,6 +8,7 @@ mod raw;
 mod resume;
 mod rng;
 mod store;
+mod swarm;
 mod takeover;
 mod transfers;
 mod useless;

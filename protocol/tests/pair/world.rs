@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use truecopy_protocol::content::identity::Role;
 use truecopy_protocol::content::selection::Selection;
-use truecopy_protocol::input::{Command, Fetch, Input, LinkLoss, Path, PeerHint, READ_MAX, Share};
+use truecopy_protocol::input::{
+    Afterwards, Command, Fetch, Input, LinkLoss, Order, Path, PeerHint, READ_MAX, Share, Swarming,
+};
 use truecopy_protocol::job::Job;
 use truecopy_protocol::output::{Event, Output};
 use truecopy_protocol::{AccessSecret, Candidate, Config, ConnId, Node, NodeId, Now, ShareId};
@@ -118,6 +120,42 @@ impl World {
     pub(crate) fn serve(&mut self, host: usize) {
         let Content { manifest, layers } = self.hosts[host].store.content.clone();
         self.command(host, Command::Share(Share::new(SHARE, SECRET, manifest, layers)));
+    }
+
+    /// A host that serves the content to a swarm.
+    pub(crate) fn seeder(&mut self, content: &Content) -> usize {
+        let host = self.add(content, Config::default());
+        let Content { manifest, layers } = content.clone();
+        let plain = Share::new(SHARE, SECRET, manifest, layers);
+        self.command(
+            host,
+            Command::Share(Share { swarm: Swarming::On, port: Some(host as u16 + 1), ..plain }),
+        );
+        host
+    }
+
+    /// A host that fetches the content, and gives to others what it has.
+    pub(crate) fn leecher(
+        &mut self,
+        content: &Content,
+        from: &[usize],
+        swarm: Swarming,
+        after: Afterwards,
+    ) -> usize {
+        let host = self.add(content, Config::default());
+        let peers = from.iter().map(|from| self.hint(*from)).collect();
+        let plain = Fetch::new(SHARE, content.manifest.content_id(), SECRET, peers);
+        self.command(
+            host,
+            Command::Fetch(Fetch {
+                swarm,
+                port: Some(host as u16 + 1),
+                order: Order::RarestFirst,
+                afterwards: after,
+                ..plain
+            }),
+        );
+        host
     }
 
     pub(crate) fn fetch(&mut self, host: usize, from: &[usize]) {
@@ -312,10 +350,11 @@ impl World {
         };
         self.links.push(Link { ends: [end(from, conn), end(to, other)], bytes_left });
         let (here, there) = (self.hosts[from].id, self.hosts[to].id);
-        let path = Path::Memory;
+        let at = |host: usize| Path::Tcp(([127, 0, 0, 1], host as u16 + 1).into());
+        let path = at(to);
         let (role, local, peer) = (Role::Initiator, here, there);
         self.handle(from, Input::Connected { conn, role, local, peer, path });
-        let (role, local, peer) = (Role::Responder, there, here);
+        let (role, local, peer, path) = (Role::Responder, there, here, at(from));
         self.handle(to, Input::Connected { conn: other, role, local, peer, path });
     }
 

@@ -156,6 +156,12 @@ pub struct Tuning {
     /// Give-up times (`find_timeout`, `lost_timeout`), milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub give_up_ms: Option<u64>,
+    /// `Config::upload_slots`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upload_slots: Option<u32>,
+    /// `Config::choke_interval`, milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub choke_ms: Option<u64>,
     /// Jobs that a host works on at once; 0: any number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workers: Option<u16>,
@@ -171,6 +177,10 @@ impl Tuning {
         set(&mut config.spans_reserved, self.spans_reserved);
         set(&mut config.upload_spans_max, self.upload_spans_max);
         set(&mut config.active_chunks_max, self.active_chunks_max);
+        set(&mut config.upload_slots, self.upload_slots);
+        if let Some(ms) = self.choke_ms {
+            config.choke_interval = Duration::from_millis(ms);
+        }
         if let Some(window) = self.window {
             (config.window_min, config.window_max) = (window, window);
         }

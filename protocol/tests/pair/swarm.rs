@@ -1,0 +1,122 @@
+//! Receivers that give each other what they have.
+
+use std::time::Duration;
+
+use truecopy_protocol::input::{Afterwards, Command, Swarming};
+use truecopy_protocol::output::{Event, Failure};
+use truecopy_protocol::wire::Reason;
+
+use crate::content::{Content, SPANS};
+use crate::world::{SHARE, World};
+
+const LONG: Duration = Duration::from_secs(600);
+
+fn uploaded(world: &World, host: usize) -> u64 {
+    let last = |event: &Event| match event {
+        Event::Uploaded { conn, bytes, .. } => Some((*conn, *bytes)),
+        _ => None,
+    };
+    let by_conn: std::collections::BTreeMap<_, _> =
+        world.hosts[host].events.iter().filter_map(last).collect();
+    by_conn.values().sum()
+}
+
+#[test]
+fn receivers_take_from_each_other_what_the_sender_need_not_send_again() {
+    let content = Content::files(&[40 * SPANS, 300, 5 * SPANS + 1]);
+    for seed in 0..8 {
+        let mut world = World::new(seed);
+        let seeder = world.seeder(&content);
+        let hosts: Vec<usize> =
+            (0..4).map(|_| world.leecher(&content, &[seeder], Swarming::On, Afterwards::Leave)).collect();
+        for host in &hosts {
+            world.finish(*host);
+            assert!(world.completed(*host), "seed {seed}: {:?}", world.failure(*host));
+        }
+        let given: u64 = hosts.iter().map(|host| uploaded(&world, *host)).sum();
+        assert!(given > 0, "seed {seed}: the links are so fast that the sender alone would do, but for a little");
+        let landed: u64 = hosts.iter().map(|host| world.hosts[*host].store.landed).sum();
+        let needed = 4 * content.manifest.total_size();
+        assert!(landed <= needed + needed / 100, "seed {seed}: {landed} of {needed}: little comes twice");
+    }
+}
+
+#[test]
+fn whoever_has_fetched_it_can_seed_it_when_the_sender_is_gone() {
+    let content = Content::files(&[9 * SPANS, 70_000]);
+    for seed in 0..8 {
+        let mut world = World::new(seed);
+        let seeder = world.seeder(&content);
+        let first = world.leecher(&content, &[seeder], Swarming::On, Afterwards::Seed);
+        assert!(world.run(LONG, |world| world.completed(first)));
+        world.run(Duration::from_secs(1), |_| false);
+        world.serve(first);
+        world.crash(seeder);
+        world.hosts[seeder].is_up = false;
+        let second = world.leecher(&content, &[first], Swarming::On, Afterwards::Leave);
+        world.finish(second);
+        assert!(world.completed(second), "seed {seed}: {:?}", world.failure(second));
+        world.command(first, Command::End { share: SHARE, reason: Reason::Leaving });
+        world.finish(first);
+    }
+}
+
+#[test]
+fn what_is_to_be_seeded_can_be_left_alone_as_well() {
+    let content = Content::files(&[3 * SPANS]);
+    let mut world = World::new(1);
+    let seeder = world.seeder(&content);
+    let host = world.leecher(&content, &[seeder], Swarming::On, Afterwards::Seed);
+    assert!(world.run(LONG, |world| world.completed(host)));
+    world.command(host, Command::End { share: SHARE, reason: Reason::Done });
+    world.finish(host);
+    assert_eq!(world.failure(host), None);
+}
+
+#[test]
+fn a_peer_that_is_only_known_to_the_sender_is_found() {
+    let content = Content::files(&[9 * SPANS]);
+    for seed in 0..8 {
+        let mut world = World::new(seed);
+        let seeder = world.seeder(&content);
+        let first = world.leecher(&content, &[seeder], Swarming::On, Afterwards::Seed);
+        assert!(world.run(LONG, |world| world.completed(first)));
+        world.run(Duration::from_secs(1), |_| false);
+        world.serve(first);
+        let second = world.add(&content, truecopy_protocol::Config::default());
+        // It looks at the offer until the sender is gone.
+        world.hosts[second].accepts = None;
+        let third = world.leecher(&content, &[seeder], Swarming::On, Afterwards::Leave);
+        world.hosts[third].accepts = None;
+        let is_met = |world: &World| {
+            let up =
+                |event: &Event| matches!(event, Event::PeerUp { peer, .. } if *peer == world.hosts[first].id);
+            world.has(third, up)
+        };
+        assert!(world.run(LONG, is_met), "seed {seed}: it is told of the first");
+    }
+}
+
+#[test]
+fn what_is_sent_to_some_is_not_given_on_by_them() {
+    let content = Content::files(&[3 * SPANS]);
+    let mut world = World::new(1);
+    let sender = world.sender(&content);
+    let first = world.leecher(&content, &[sender], Swarming::AsTold, Afterwards::Leave);
+    world.hosts[first].accepts = None;
+    assert!(world.run(LONG, |world| world.has(first, |event| matches!(event, Event::Offer { .. }))));
+    let second = world.receiver(&content, &[first]);
+    world.finish(second);
+    assert_eq!(world.failure(second), Some(Failure::NoSuchShare));
+}
+
+#[test]
+fn a_receiver_joins_the_swarm_when_the_sender_says_that_there_is_one() {
+    let content = Content::files(&[30 * SPANS]);
+    let mut world = World::new(1);
+    let seeder = world.seeder(&content);
+    let hosts = [0, 1, 2].map(|_| world.leecher(&content, &[seeder], Swarming::AsTold, Afterwards::Leave));
+    hosts.iter().for_each(|host| world.finish(*host));
+    assert!(hosts.iter().all(|host| world.completed(*host)));
+    assert!(hosts.iter().any(|host| uploaded(&world, *host) > 0));
+}
