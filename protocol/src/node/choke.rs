@@ -34,6 +34,7 @@ impl Node {
             }
         }
         self.choose(share);
+        self.take_loans_back(share, None);
         self.arm_swarm(share);
     }
 
@@ -97,6 +98,9 @@ impl Node {
             Choking::Unchoked => drop(self.with_session(id, |session| session.send(&Message::Unchoke))),
             Choking::Choked => {
                 let runs = upload.choke();
+                if let Some(share) = self.conns.get(&id).and_then(|conn| conn.purpose.share()) {
+                    self.take_loans_back(share, Some(id));
+                }
                 self.with_session(id, |session| {
                     session.send(&Message::Choke);
                     for run in runs {

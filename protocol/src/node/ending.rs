@@ -85,7 +85,7 @@ impl Node {
         self.event(Event::Completed { share, outcome });
         for id in self.conns_of(share) {
             // Whoever has only a part did not send the share.
-            let is_sender = self.download(id).is_some_and(|download| download.have().is_whole());
+            let is_sender = self.download(id).is_some_and(|download| download.is_sender());
             if is_sender {
                 self.sign_receipt(share, id, receipt);
             } else if !stays {

@@ -7,6 +7,7 @@ mod exchange;
 mod fetch;
 mod flow;
 mod jobs;
+mod lend;
 mod offer;
 mod peers;
 #[cfg(planted)]

@@ -171,13 +171,16 @@ impl Node {
             {
                 self.fetch_message(share, id, message)
             }
+            Message::Have(ranges) => {
+                self.seen_there(share, &ranges);
+                Ok(())
+            }
             // Words for the other direction, which both sides may say at any time; harmless.
             Message::Paused
             | Message::Resumed
             | Message::Receipt(_)
             | Message::Interested
-            | Message::NotInterested
-            | Message::Have(_) => Ok(()),
+            | Message::NotInterested => Ok(()),
             Message::Info(_) | Message::Choke | Message::Unchoke if self.is_swarm(share) => Ok(()),
             _ => Err(Fault::OutOfTurn),
         }
@@ -300,6 +303,7 @@ impl Node {
                 if let Some(circle) = self.circles.get_mut(&share) {
                     circle.gone(&peer);
                 }
+                self.take_loans_back(share, Some(id));
                 if let Some(download) = download {
                     self.reclaim(share, id, download);
                     self.source_gone(share, id, gone);

@@ -20,6 +20,7 @@ use crate::swarm::circle::Circle;
 use crate::swarm::download::{Choking, Interest};
 use crate::swarm::hashes::range_at;
 use crate::swarm::have;
+use crate::swarm::lending::Lending;
 use crate::swarm::transfer::Transfer;
 use crate::swarm::upload::Upload;
 use crate::timers::Timer;
@@ -95,9 +96,11 @@ impl Node {
             return self.refuse(spec.share, Refusal::NotNow);
         }
         let own_layer = own_layer(&spec.manifest).into();
-        let layers = Some(spec.layers);
+        let (layers, chunks) = (Some(spec.layers), spec.manifest.chunk_count());
         serving.state = State::Ready(Ready { manifest: spec.manifest, layers, own_layer });
-        self.circles.insert(spec.share, Circle::new(spec.swarm, spec.port));
+        let mut circle = Circle::new(spec.swarm, spec.port);
+        circle.lending = Lending::new(chunks);
+        self.circles.insert(spec.share, circle);
         self.arm_swarm(spec.share);
         for id in self.conns_of(spec.share) {
             self.greet(spec.share, id);
@@ -118,6 +121,9 @@ impl Node {
             return self.refuse(share, Refusal::NotNow);
         }
         let Some(fetch) = self.fetches.remove(&share) else { return };
+        if let Some(circle) = self.circles.get_mut(&share) {
+            circle.lending = Lending::new(spec.manifest.chunk_count());
+        }
         let own_layer = fetch.own_layer.unwrap_or_else(|| own_layer(&spec.manifest).into());
         let state = State::Ready(Ready { manifest: spec.manifest, layers: Some(spec.layers), own_layer });
         self.discoveries.entry(fetch.key.discovery()).or_insert(share);
@@ -244,6 +250,8 @@ impl Node {
         let Some(upload) = self.upload(id) else { return Ok(()) };
         upload.ask(run, &ready.manifest, requests_max)?;
         let is_choked = upload.choking == Choking::Choked && run.blob != BlobId::MANIFEST.0;
+        let has = has && (is_choked || self.may_lend(share, id, &ready.manifest, run));
+        let Some(upload) = self.upload(id) else { return Ok(()) };
         if is_choked || !has {
             upload.cancel(run);
             let why = if is_choked { RejectWhy::Choked } else { RejectWhy::Absent };

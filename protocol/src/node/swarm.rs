@@ -223,12 +223,10 @@ impl Node {
         news.sort_unstable();
         let told = have::ranges(&news);
         for id in self.open_of(share) {
-            let needs = |conn: &Conn| !conn.download().is_some_and(|download| download.have().is_whole());
-            if self.conns.get(&id).is_some_and(needs) {
-                self.with_session(id, |session| {
-                    told.iter().for_each(|ranges| session.send(&Message::Have(ranges.clone())));
-                });
-            }
+            // Also to those that have everything: they give first what is nowhere else.
+            self.with_session(id, |session| {
+                told.iter().for_each(|ranges| session.send(&Message::Have(ranges.clone())));
+            });
             self.mind_interest(share, id);
         }
     }

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
 use super::choker::Choker;
+use super::lending::Lending;
 use crate::NodeId;
 use crate::input::{Path, Swarming};
 use crate::wire::{PEERS_MAX, PeerAddress};
@@ -23,6 +24,8 @@ pub(crate) struct Circle {
     /// Where peers are told to find us.
     pub(crate) port: Option<u16>,
     pub(crate) choker: Choker,
+    /// What a seeder gives to one at a time.
+    pub(crate) lending: Lending,
     /// Peers that we met, the first of them number `first`.
     known: VecDeque<PeerAddress>,
     first: u64,

@@ -73,6 +73,13 @@ pub(crate) enum Told {
     Have,
 }
 
+/// Whether a peer came with the whole share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    Part,
+    Whole,
+}
+
 /// Whether requests are served (PROTOCOL §5.12).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Choking {
@@ -91,6 +98,7 @@ pub(crate) enum Interest {
 pub(crate) struct Download {
     told: Told,
     have: Have,
+    origin: Origin,
     /// The chunk that was asked for last.
     last: Option<u32>,
     choking: Choking,
@@ -125,6 +133,7 @@ impl Download {
         Self {
             told: Told::Nothing,
             have: Have::default(),
+            origin: Origin::Part,
             last: None,
             choking: Choking::Unchoked,
             interest: Interest::Interested,
@@ -178,12 +187,25 @@ impl Download {
         if let Some(chunks) = chunks {
             self.have.settle(chunks)?;
         }
-        self.have.tell(ranges, see)
+        self.have.tell(ranges, see)?;
+        if self.have.is_whole() {
+            self.origin = Origin::Whole;
+        }
+        Ok(())
+    }
+
+    /// Whether the peer has ever told that it has everything, though it may give some of it later.
+    pub(crate) fn is_sender(&self) -> bool {
+        self.origin == Origin::Whole
     }
 
     /// It is known how many chunks there are.
     pub(crate) fn settle(&mut self, chunks: u32) -> Result<(), Fault> {
-        self.have.settle(chunks)
+        self.have.settle(chunks)?;
+        if self.have.is_whole() {
+            self.origin = Origin::Whole;
+        }
+        Ok(())
     }
 
     /// The chunks that the peer has.

@@ -6,6 +6,7 @@ pub(crate) mod circle;
 pub(crate) mod download;
 pub(crate) mod hashes;
 pub(crate) mod have;
+pub(crate) mod lending;
 pub(crate) mod offer;
 pub(crate) mod picker;
 pub(crate) mod targets;

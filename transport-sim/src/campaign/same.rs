@@ -18,7 +18,7 @@ pub struct Parting {
 /// Seeds go through all casts, both channels and the mix `swarm`.
 pub fn check_determinism(first: u64, count: u64) -> Result<(), Parting> {
     for number in first..first + count {
-        let cast = Cast::ALL[(number % 3) as usize];
+        let cast = Cast::ALL[number as usize % Cast::ALL.len()];
         let channel = if number % 4 == 3 { ChannelKind::Tls } else { ChannelKind::Clear };
         let seed = SeedText::new(cast, channel, Mix::Swarm, number);
         let plan = Plan::of_seed(seed);
@@ -33,7 +33,7 @@ pub fn check_determinism(first: u64, count: u64) -> Result<(), Parting> {
 /// The digests of so many seeds folded into one: equal in every process, build and machine.
 pub fn digest_of_seeds(first: u64, count: u64) -> u64 {
     (first..first + count).fold(0, |all: u64, number| {
-        let cast = Cast::ALL[(number % 3) as usize];
+        let cast = Cast::ALL[number as usize % Cast::ALL.len()];
         let seed = SeedText::new(cast, ChannelKind::Clear, Mix::Swarm, number);
         let run = run(&Plan::of_seed(seed), &Options::default());
         all.rotate_left(7) ^ run.map_or(0, |run| run.trace.digest())

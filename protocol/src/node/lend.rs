@@ -1,0 +1,68 @@
+//! A seeder of a crowd gives each chunk to one peer first. PROTOCOL §5.12.
+
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+
+use super::Node;
+use super::exchange::Conn;
+use crate::content::geometry::SPAN_BLOCKS;
+use crate::content::manifest::Manifest;
+use crate::swarm::circle::Part;
+use crate::swarm::lending::Again;
+use crate::wire::{BlockRun, ChunkRange, Message};
+use crate::{BlobId, ConnId, ShareId};
+
+impl Node {
+    /// Whether a peer is given these blocks now; if not, it is told when it may ask again.
+    pub(super) fn may_lend(
+        &mut self,
+        share: ShareId,
+        id: ConnId,
+        manifest: &Manifest,
+        run: BlockRun,
+    ) -> bool {
+        if !self.serving.contains_key(&share) || !self.is_swarm(share) {
+            return true;
+        }
+        let takes = |conn: &&Conn| {
+            let exchange = conn.exchange().filter(|(of, _)| *of == share);
+            exchange.is_some_and(|(_, exchange)| exchange.acquaintance.part == Part::Taken)
+        };
+        let is_crowd = self.conns.values().filter(takes).count() > self.config.upload_slots as usize;
+        let Some(entry) = BlobId(run.blob).entry().filter(|_| is_crowd) else { return true };
+        let within = run.block / SPAN_BLOCKS / manifest.chunk_size().spans();
+        let chunk = manifest.chunks_of(entry).start + within;
+        let now = self.now;
+        self.circles.get_mut(&share).is_none_or(|circle| circle.lending.ask(chunk, id, now))
+    }
+
+    /// A peer tells a seeder what it has.
+    pub(super) fn seen_there(&mut self, share: ShareId, ranges: &[ChunkRange]) {
+        let Some(circle) = self.circles.get_mut(&share).filter(|circle| circle.is_on()) else { return };
+        let chunks = circle.lending.chunks();
+        let told =
+            ranges.iter().flat_map(|range| range.first..range.first.saturating_add(range.count).min(chunks));
+        let again: Vec<Again> = told.filter_map(|chunk| circle.lending.seen(chunk)).collect();
+        self.tell_again(again);
+    }
+
+    /// What was lent to a peer that is gone, or to any for too long.
+    pub(super) fn take_loans_back(&mut self, share: ShareId, gone: Option<ConnId>) {
+        let now = self.now;
+        let Some(circle) = self.circles.get_mut(&share) else { return };
+        let again = match gone {
+            Some(id) => circle.lending.gone(id),
+            None => circle.lending.expired(now),
+        };
+        self.tell_again(again);
+    }
+
+    fn tell_again(&mut self, again: Vec<(u32, BTreeSet<ConnId>)>) {
+        for (first, conns) in again {
+            for id in conns {
+                let range = ChunkRange { first, count: 1 };
+                self.with_session(id, |session| session.send(&Message::Have(alloc::vec![range])));
+            }
+        }
+    }
+}
