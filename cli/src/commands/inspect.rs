@@ -1,17 +1,18 @@
-//! `truecopy inspect`: what a metadata file or a ticket names.
+//! `truecopy inspect`: what a metadata file, a ticket or a link names.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use truecopy_mio::prepare::Monitor;
-use truecopy_protocol::ShareId;
+use truecopy_protocol::content::link::Link;
 use truecopy_protocol::content::manifest::{EntryKind, Manifest};
 use truecopy_protocol::content::selection::Selection;
 use truecopy_protocol::content::ticket::Ticket;
 use truecopy_protocol::input::{Command, Fetch, PeerHint};
 use truecopy_protocol::output::Event as NodeEvent;
 use truecopy_protocol::wire::Reason;
+use truecopy_protocol::{AccessSecret, ShareId, TrackerUrl};
 use truecopy_transport::keys::KeyPair;
 
 use super::source::{self, Source};
@@ -20,7 +21,7 @@ use crate::args::{InspectArgs, Pause};
 use crate::escape::Shown;
 use crate::exit::{Error, Exit, Result};
 use crate::net::{Net, Setup, patience};
-use crate::output::{Event, Listed, Reporter, Stage};
+use crate::output::{Access, Event, Listed, Reporter, Stage};
 use crate::record::Run;
 use crate::run::Context;
 use crate::words;
@@ -36,8 +37,8 @@ const ENDING: Duration = Duration::from_secs(5);
 pub fn run(args: &InspectArgs, context: &Context) -> Result<Exit> {
     let reporter = &context.reporter;
     match (source::read(&args.source)?, args.sha256sums) {
-        (Source::Ticket(_), true) => {
-            Err(Error::usage("a ticket does not hold the data that --sha256sums needs")
+        (Source::Ticket(_) | Source::Link(_), true) => {
+            Err(Error::usage("a ticket or link does not hold the data that --sha256sums needs")
                 .hint("get it first: truecopy get TICKET --sha256sums"))
         }
         (Source::Ticket(ticket), false) => {
@@ -47,7 +48,14 @@ pub fn run(args: &InspectArgs, context: &Context) -> Result<Exit> {
             }
             Ok(Exit::Success)
         }
+        (Source::Link(link), false) => {
+            tell_link(reporter, &link);
+            Ok(Exit::Success)
+        }
         (Source::Metadata(metadata), false) => {
+            if !metadata.trackers.is_empty() {
+                tell_link(reporter, &source::link(&metadata));
+            }
             list(reporter, &metadata.manifest);
             Ok(Exit::Success)
         }
@@ -80,7 +88,7 @@ fn list(reporter: &Reporter, manifest: &Manifest) {
 
 /// The list of files, verified, from the sender. Nothing else moves.
 fn fetch(args: &InspectArgs, context: &Context, ticket: Ticket) -> Result<Arc<Manifest>> {
-    let Ticket { content, secret, node, addresses } = ticket;
+    let Ticket { content, secret, node, addresses, .. } = ticket;
     let peers = vec![PeerHint { key: Some(node), addresses }];
     let waited_for = words::addresses(&peers);
     let key = KeyPair::generate()
@@ -118,5 +126,17 @@ fn tell_ticket(reporter: &Reporter, ticket: &Ticket) {
         content: &ticket.content.to_hex(),
         node: &ticket.node.to_hex(),
         addresses: &addresses,
+        trackers: &texts(&ticket.trackers),
     });
+}
+
+/// Nor is that of a link.
+fn tell_link(reporter: &Reporter, link: &Link) {
+    let access = if link.secret == AccessSecret::PUBLIC { Access::Public } else { Access::Secret };
+    let (content, trackers) = (link.content.to_hex(), texts(&link.trackers));
+    reporter.tell(&Event::LinkNames { content: &content, access, trackers: &trackers });
+}
+
+fn texts(trackers: &[TrackerUrl]) -> Vec<String> {
+    trackers.iter().map(ToString::to_string).collect()
 }

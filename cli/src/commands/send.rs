@@ -17,7 +17,7 @@ use truecopy_protocol::content::ticket::Ticket;
 use truecopy_protocol::content::tree::OneByOne;
 use truecopy_protocol::input::{Command, Share as Offered};
 use truecopy_protocol::wire::Reason;
-use truecopy_protocol::{AccessSecret, ContentId, NodeId, ShareId};
+use truecopy_protocol::{AccessSecret, ContentId, NodeId, ShareId, Trackers};
 use truecopy_transport::keys::KeyPair;
 use truecopy_transport::store::{Share, Source, SourceTop};
 use zeroize::Zeroizing;
@@ -137,6 +137,7 @@ struct Open {
     node: NodeId,
     secret: AccessSecret,
     content: ContentId,
+    trackers: Trackers,
 }
 
 impl Open {
@@ -150,7 +151,8 @@ impl Open {
         let key = KeyPair::from_seed(Zeroizing::new(remembered.key_seed));
         let node = key.node_id();
         let run = Run::begin(patience(args.timeout), args.record.as_deref(), &context.reporter)?;
-        let open = Self { net: listen(args, key, &run, remembered)?, run, node, secret, content };
+        let trackers = args.tracker.iter().cloned().collect();
+        let open = Self { net: listen(args, key, &run, remembered)?, run, node, secret, content, trackers };
         if args.metadata.is_some() {
             open.tell(context);
         }
@@ -165,7 +167,13 @@ impl Open {
             reporter.tell(&Event::Listening { address: &address.to_string() });
         }
         let addresses = addresses::reachable(listening);
-        let ticket = Ticket { content: self.content, secret: self.secret, node: self.node, addresses };
+        let ticket = Ticket {
+            content: self.content,
+            secret: self.secret,
+            node: self.node,
+            addresses,
+            trackers: self.trackers.clone(),
+        };
         reporter.tell(&Event::Ticket { ticket: &ticket.text() });
     }
 
