@@ -52,8 +52,9 @@ impl Wanted {
             wanted.add(peer)?;
         }
         args.tracker.iter().for_each(|tracker| wanted.trackers.add(tracker.clone()));
-        if wanted.peers.iter().all(|peer| peer.addresses.is_empty()) {
-            return Err(Error::usage("nothing says who has it").hint("name a peer: --peer HOST:PORT"));
+        if wanted.trackers.is_empty() && wanted.peers.iter().all(|peer| peer.addresses.is_empty()) {
+            return Err(Error::usage("nothing says who has it")
+                .hint("name a peer or a tracker: --peer HOST:PORT, --tracker URL"));
         }
         Ok(wanted)
     }
