@@ -16,7 +16,7 @@ use truecopy_protocol::{AccessSecret, ShareId, TrackerUrl};
 use truecopy_transport::keys::KeyPair;
 
 use super::source::{self, Source};
-use super::{contents, verify};
+use super::{contents, get, verify};
 use crate::args::{InspectArgs, Pause};
 use crate::escape::Shown;
 use crate::exit::{Error, Exit, Result};
@@ -24,6 +24,7 @@ use crate::net::{Net, Setup, patience};
 use crate::output::{Access, Event, Listed, Reporter, Stage};
 use crate::record::Run;
 use crate::run::Context;
+use crate::trackers::Heard;
 use crate::words;
 
 /// The one share of this process.
@@ -44,12 +45,16 @@ pub fn run(args: &InspectArgs, context: &Context) -> Result<Exit> {
         (Source::Ticket(ticket), false) => {
             tell_ticket(reporter, &ticket);
             if !args.offline {
-                list(reporter, &*fetch(args, context, ticket)?);
+                let peers = vec![PeerHint { key: Some(ticket.node), addresses: ticket.addresses.clone() }];
+                list(reporter, &*fetch(args, context, ticket.into(), peers)?);
             }
             Ok(Exit::Success)
         }
         (Source::Link(link), false) => {
             tell_link(reporter, &link);
+            if !args.offline && !link.trackers.is_empty() {
+                list(reporter, &*fetch(args, context, link, Vec::new())?);
+            }
             Ok(Exit::Success)
         }
         (Source::Metadata(metadata), false) => {
@@ -86,21 +91,24 @@ fn list(reporter: &Reporter, manifest: &Manifest) {
     }
 }
 
-/// The list of files, verified, from the sender. Nothing else moves.
-fn fetch(args: &InspectArgs, context: &Context, ticket: Ticket) -> Result<Arc<Manifest>> {
-    let Ticket { content, secret, node, addresses, .. } = ticket;
-    let peers = vec![PeerHint { key: Some(node), addresses }];
-    let waited_for = words::addresses(&peers);
+/// The list of files, verified, from the sender, or from whom trackers name. Nothing else moves.
+fn fetch(args: &InspectArgs, context: &Context, link: Link, peers: Vec<PeerHint>) -> Result<Arc<Manifest>> {
+    let Link { content, secret, trackers } = link;
+    let waited_for = words::addresses(&peers, &trackers);
     let key = KeyPair::generate()
         .map_err(|_| Error::new(Exit::Unexpected, "the system gives no random numbers"))?;
     let config = patience(Some(args.timeout.unwrap_or(Pause(PATIENCE))));
-    let net =
-        Net::start(Setup { key, run: Run::unrecorded(config)?, listen: Vec::new() }).map_err(|error| {
+    let net = Net::start(Setup { key, run: Run::unrecorded(config)?, listen: get::listening(&trackers) })
+        .map_err(|error| {
             Error::new(Exit::Unexpected, format!("the network cannot be used: {}", Shown::io(&error)))
         })?;
     let command =
         |command| net.handle.command(command).map_err(|stopped| Error::new(Exit::Unexpected, stopped));
     command(Command::Fetch(Fetch::new(SHARE, content, secret, peers)))?;
+    if !trackers.is_empty() {
+        command(Command::AddTrackers { share: SHARE, trackers })?;
+    }
+    let mut heard = Heard::default();
     loop {
         match net.next()? {
             Some(NodeEvent::Offer { manifest, .. }) => {
@@ -111,6 +119,7 @@ fn fetch(args: &InspectArgs, context: &Context, ticket: Ticket) -> Result<Arc<Ma
             Some(NodeEvent::Waiting { why, .. }) => {
                 context.reporter.tell(&Event::Waiting(words::waiting(why, &waited_for)));
             }
+            Some(NodeEvent::Tracker { tracker, said, .. }) => heard.tell(&context.reporter, tracker, said),
             Some(NodeEvent::Failed { why, .. }) => {
                 return Err(words::failure(&why, None, Path::new(".")));
             }

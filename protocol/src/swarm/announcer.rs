@@ -80,16 +80,40 @@ pub(crate) struct Announcer {
 }
 
 impl Announcer {
-    /// Every tracker is due at once.
-    pub(crate) fn new(trackers: &Trackers, having: Having, now: Now) -> Self {
-        let entry = |tracker: &TrackerUrl| Entry {
-            tracker: tracker.clone(),
-            state: State::Waiting { at: now },
-            told: Told::Nothing,
-            failures: 0,
-            not_before: now,
-        };
-        Self { entries: trackers.iter().map(entry).collect(), having, life: Life::Running }
+    /// Without trackers yet.
+    pub(crate) const fn new(having: Having) -> Self {
+        Self { entries: Vec::new(), having, life: Life::Running }
+    }
+
+    /// Takes further trackers, as many as a share may have. Each is due at once.
+    pub(crate) fn add(&mut self, trackers: &Trackers, now: Now) {
+        for tracker in trackers.iter() {
+            let is_known = self.entries.iter().any(|entry| entry.tracker == *tracker);
+            if !is_known && self.entries.len() < Trackers::MAX && self.life == Life::Running {
+                self.entries.push(Entry {
+                    tracker: tracker.clone(),
+                    state: State::Waiting { at: now },
+                    told: Told::Nothing,
+                    failures: 0,
+                    not_before: now,
+                });
+            }
+        }
+    }
+
+    /// The tracker of a call.
+    pub(crate) fn tracker(&self, number: usize) -> Option<&TrackerUrl> {
+        self.entries.get(number).map(|entry| &entry.tracker)
+    }
+
+    /// Whether nothing is missing.
+    pub(crate) fn has_all(&self) -> bool {
+        self.having == Having::All
+    }
+
+    /// Whether no tracker hears more of us.
+    pub(crate) fn is_over(&self) -> bool {
+        self.entries.iter().all(|entry| entry.state == State::Over)
     }
 
     /// When something is due.

@@ -1,6 +1,5 @@
 //! One share: what is there, what is asked of whom, who is dialled. Knows nothing of sessions and of the door.
 
-#[allow(dead_code, reason = "the node does not drive it yet")]
 pub(crate) mod announcer;
 pub(crate) mod bits;
 pub(crate) mod choker;

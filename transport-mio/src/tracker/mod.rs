@@ -7,11 +7,10 @@ mod tokens;
 
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
 
-use truecopy_protocol::job::{Announce, AnnounceError, AnnounceEvent};
+use truecopy_protocol::job::{Announce, AnnounceError};
 use truecopy_transport::keys::KeyPair;
 
 use self::client::{Client, Word};
@@ -19,9 +18,6 @@ use crate::workers::{Deliver, Lane};
 
 /// Calls at once. One that hangs must not hold up the others for long.
 const THREADS_MAX: usize = 4;
-
-/// For so long the last words are waited for, when the node ends. Who hears none forgets us after a while.
-const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Whoever speaks with trackers. Their threads are started when there is something to say.
 pub(crate) struct Announcers {
@@ -33,19 +29,11 @@ pub(crate) struct Announcers {
 struct Desk {
     client: Client,
     deliver: Deliver,
-    last_words: LastWords,
-}
-
-/// How many farewells are under way.
-#[derive(Default)]
-struct LastWords {
-    left: Mutex<usize>,
-    said: Condvar,
 }
 
 impl Announcers {
     pub(crate) fn new(key: KeyPair, deliver: Deliver) -> Self {
-        let desk = Desk { client: Client::new(key), deliver, last_words: LastWords::default() };
+        let desk = Desk { client: Client::new(key), deliver };
         Self { lane: Arc::default(), desk: Arc::new(desk), threads: 0 }
     }
 
@@ -71,21 +59,11 @@ impl Announcers {
                 Err(_) => {}
             }
         }
-        if job.event == AnnounceEvent::Stopped {
-            self.desk.last_words.add();
-        }
         self.lane.add(job);
     }
 
-    /// Lets last words be said, for a moment; what waits then is dropped, and what has begun is not waited for.
+    /// What waits is dropped, and what has begun is not waited for: it may take long, and nobody wants to know.
     pub(crate) fn finish(&self) {
-        self.desk.last_words.wait();
-        self.lane.close();
-    }
-}
-
-impl Drop for Announcers {
-    fn drop(&mut self) {
         self.lane.close();
     }
 }
@@ -95,27 +73,7 @@ impl Desk {
         let word = Word { tracker: &job.tracker, discovery: job.discovery, left: job.left, event: job.event };
         // A fault in here must not leave a share without its answer; the panic's own hook has told of it.
         let result = catch_unwind(AssertUnwindSafe(|| self.client.announce(&word)));
-        if job.event == AnnounceEvent::Stopped {
-            self.last_words.done();
-        }
         (self.deliver)(job.done(result.unwrap_or(Err(AnnounceError::Local))));
-    }
-}
-
-impl LastWords {
-    fn add(&self) {
-        *self.left.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-    }
-
-    fn done(&self) {
-        *self.left.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
-        self.said.notify_all();
-    }
-
-    fn wait(&self) {
-        let left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
-        // Whether all were said or time is over: the node ends now.
-        drop(self.said.wait_timeout_while(left, LAST_WORDS, |left| *left > 0));
     }
 }
 

@@ -3,58 +3,19 @@
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-use tokio::sync::oneshot;
+use truecopy_protocol::job::AnnounceEvent;
 use truecopy_protocol::{DiscoveryKey, NodeId, TrackerUrl, UnixTime};
-use truecopy_server::http::{Config, Server};
 
 use super::client::Ports;
 use super::*;
+use server::Tracker;
+
+#[path = "../../tests/common/tracker.rs"]
+mod server;
 
 const SHARE: DiscoveryKey = DiscoveryKey([7; 32]);
-
-/// A tracker in this process.
-struct Tracker {
-    url: TrackerUrl,
-    address: SocketAddr,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Tracker {
-    fn start() -> Self {
-        Self::at(vec!["127.0.0.1:0".parse().unwrap()], None)
-    }
-
-    fn at(listen: Vec<SocketAddr>, origin: Option<String>) -> Self {
-        let config = Config { listen, origin, ..Config::default() };
-        let (tell, told) = std::sync::mpsc::channel();
-        let (stop, stopped) = oneshot::channel();
-        let thread = thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                let server = Server::bind(config, None).unwrap();
-                tell.send((server.origin().parse().unwrap(), server.addresses()[0])).unwrap();
-                server.run(async { drop(stopped.await) }).await;
-            });
-        });
-        let (url, address) = told.recv().unwrap();
-        Self { url, address, stop: Some(stop), thread: Some(thread) }
-    }
-
-    fn end(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            thread.join().unwrap();
-        }
-    }
-}
-
-impl Drop for Tracker {
-    fn drop(&mut self) {
-        self.end();
-    }
-}
 
 /// What answers one connection with these bytes, whatever it is asked; returns what it was asked.
 fn answering(bytes: Vec<u8>) -> (TrackerUrl, JoinHandle<String>) {
@@ -122,7 +83,8 @@ fn a_token_stands_in_for_the_signature_until_the_tracker_no_longer_knows_it() {
     client.announce(&started(&tracker.url)).unwrap();
     // With this clock a signature would be refused.
     client.clock = || UnixTime(1_000_000);
-    let word = Word { event: AnnounceEvent::None, ..started(&tracker.url) };
+    let url = tracker.url.clone();
+    let word = Word { event: AnnounceEvent::None, ..started(&url) };
     client.announce(&word).unwrap();
     client.announce(&word).unwrap();
 

@@ -59,9 +59,14 @@ impl Wanted {
         Ok(wanted)
     }
 
+    /// Where peers announce themselves.
+    pub(super) const fn trackers(&self) -> &Trackers {
+        &self.trackers
+    }
+
     /// Where the peers should be, in words.
     pub(super) fn addresses(&self) -> String {
-        words::addresses(&self.peers)
+        words::addresses(&self.peers, &self.trackers)
     }
 
     fn add(&mut self, peer: &PeerSpec) -> Result<()> {

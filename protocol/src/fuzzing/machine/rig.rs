@@ -437,7 +437,7 @@ const fn share_of(job: &Job) -> Option<ShareId> {
         Job::Rehash(job) => Some(job.share),
         Job::Checkpoint(job) => Some(job.share),
         Job::Commit(job) => Some(job.share),
-        Job::Announce(job) => Some(job.share),
-        Job::Sign(_) | Job::Verify(_) => None,
+        // A share does not wait for its trackers.
+        Job::Sign(_) | Job::Verify(_) | Job::Announce(_) => None,
     }
 }

@@ -19,6 +19,12 @@ fn trackers(count: usize) -> Trackers {
     (0..count).map(|number| TrackerUrl::new(&alloc::format!("http://t{number}.example")).unwrap()).collect()
 }
 
+fn announcer(count: usize, having: Having, now: Now) -> Announcer {
+    let mut announcer = Announcer::new(having);
+    announcer.add(&trackers(count), now);
+    announcer
+}
+
 fn reply(interval: u64) -> AnnounceReply {
     AnnounceReply {
         interval: seconds(interval),
@@ -39,7 +45,7 @@ fn only(announcer: &mut Announcer, now: Now) -> AnnounceEvent {
 
 #[test]
 fn a_share_is_started_then_there_then_completed_then_stopped() {
-    let mut announcer = Announcer::new(&trackers(1), Having::Part, at(10));
+    let mut announcer = announcer(1, Having::Part, at(10));
     assert_eq!(announcer.wake(), Some(at(10)));
     assert_eq!(only(&mut announcer, at(10)), AnnounceEvent::Started);
     assert_eq!(announcer.wake(), None, "a call is under way");
@@ -61,7 +67,7 @@ fn a_share_is_started_then_there_then_completed_then_stopped() {
 
 #[test]
 fn what_happens_during_a_call_is_told_after_it() {
-    let mut announcer = Announcer::new(&trackers(1), Having::Part, at(0));
+    let mut announcer = announcer(1, Having::Part, at(0));
     assert_eq!(only(&mut announcer, at(0)), AnnounceEvent::Started);
     announcer.completed(at(1));
     assert_eq!(announcer.wake(), None);
@@ -77,7 +83,7 @@ fn what_happens_during_a_call_is_told_after_it() {
 
 #[test]
 fn one_that_has_all_from_the_start_never_completes() {
-    let mut announcer = Announcer::new(&trackers(1), Having::All, at(0));
+    let mut announcer = announcer(1, Having::All, at(0));
     assert_eq!(only(&mut announcer, at(0)), AnnounceEvent::Started);
     announcer.answered(0, Ok(reply(1800)), at(0), &mut rng());
     announcer.completed(at(1));
@@ -86,7 +92,7 @@ fn one_that_has_all_from_the_start_never_completes() {
 
 #[test]
 fn a_completion_that_did_not_come_through_is_told_again() {
-    let mut announcer = Announcer::new(&trackers(1), Having::Part, at(0));
+    let mut announcer = announcer(1, Having::Part, at(0));
     only(&mut announcer, at(0));
     announcer.answered(0, Ok(reply(1800)), at(0), &mut rng());
     announcer.completed(at(1));
@@ -98,7 +104,7 @@ fn a_completion_that_did_not_come_through_is_told_again() {
 
 #[test]
 fn one_that_never_heard_of_us_is_not_told_that_we_leave() {
-    let mut announcer = Announcer::new(&trackers(3), Having::Part, at(0));
+    let mut announcer = announcer(3, Having::Part, at(0));
     for number in 0..3 {
         assert_eq!(announcer.due(at(0)).unwrap().number, number);
     }
@@ -114,7 +120,7 @@ fn one_that_never_heard_of_us_is_not_told_that_we_leave() {
 
 #[test]
 fn failures_are_tried_again_ever_later_up_to_half_an_hour() {
-    let mut announcer = Announcer::new(&trackers(1), Having::Part, at(0));
+    let mut announcer = announcer(1, Having::Part, at(0));
     let mut rng = rng();
     let mut now = at(0);
     let mut pauses = Vec::new();
@@ -141,7 +147,7 @@ fn failures_are_tried_again_ever_later_up_to_half_an_hour() {
 #[test]
 fn a_busy_tracker_is_left_alone_as_long_as_it_asks_but_not_for_ever() {
     let pause_after = |why| {
-        let mut announcer = Announcer::new(&trackers(1), Having::Part, at(0));
+        let mut announcer = announcer(1, Having::Part, at(0));
         only(&mut announcer, at(0));
         announcer.answered(0, Err(why), at(0), &mut rng());
         announcer.hurry(at(1));
@@ -158,7 +164,7 @@ fn no_tracker_makes_us_ask_all_the_time_or_never_again() {
     for (interval, floor, from, to) in
         [(0, 0, 60, 66), (u64::MAX, 0, 7200, 7920), (1, u64::MAX, 7200, 7920), (100, 600, 600, 660)]
     {
-        let mut announcer = Announcer::new(&trackers(1), Having::Part, at(0));
+        let mut announcer = announcer(1, Having::Part, at(0));
         only(&mut announcer, at(0));
         let answer = AnnounceReply { min_interval: seconds(floor), ..reply(interval) };
         announcer.answered(0, Ok(answer), at(0), &mut rng());
@@ -169,7 +175,7 @@ fn no_tracker_makes_us_ask_all_the_time_or_never_again() {
 
 #[test]
 fn hurry_asks_as_soon_as_the_tracker_allows() {
-    let mut announcer = Announcer::new(&trackers(1), Having::Part, at(0));
+    let mut announcer = announcer(1, Having::Part, at(0));
     announcer.hurry(at(0));
     only(&mut announcer, at(0));
     announcer.hurry(at(1));
@@ -184,7 +190,7 @@ fn hurry_asks_as_soon_as_the_tracker_allows() {
 
 #[test]
 fn an_answer_that_nobody_waits_for_changes_nothing() {
-    let mut announcer = Announcer::new(&trackers(1), Having::Part, at(0));
+    let mut announcer = announcer(1, Having::Part, at(0));
     assert_eq!(announcer.answered(0, Ok(named("127.0.0.1", &[(1, "127.0.0.1:1")])), at(0), &mut rng()), []);
     assert_eq!(announcer.answered(7, Err(AnnounceError::Local), at(0), &mut rng()), []);
     assert_eq!(announcer.wake(), Some(at(0)));
@@ -235,4 +241,33 @@ fn a_tracker_names_nobody_who_is_nearer_than_itself() {
 fn only_so_many_peers_of_one_reply_are_taken() {
     let many: Vec<(u8, &str)> = (0..200).map(|node| (node, "198.51.44.7:9")).collect();
     assert_eq!(hints(&named("198.51.44.1", &many)).len(), REPLY_PEERS_MAX);
+}
+
+#[test]
+fn a_share_takes_each_tracker_once_and_only_so_many() {
+    let mut announcer = announcer(3, Having::Part, at(0));
+    announcer.add(&trackers(8), at(1));
+    let more = Trackers::from_iter([TrackerUrl::new("http://one.more.example").unwrap()]);
+    announcer.add(&more, at(1));
+    let mut count = 0;
+    while announcer.due(at(1)).is_some() {
+        count += 1;
+    }
+    assert_eq!(count, Trackers::MAX);
+    assert_eq!(announcer.tracker(3).map(TrackerUrl::as_str), Some("http://t3.example"));
+    assert_eq!(announcer.tracker(8), None);
+}
+
+#[test]
+fn it_is_over_when_the_last_call_is_answered() {
+    let mut announcer = announcer(2, Having::Part, at(0));
+    announcer.due(at(0)).unwrap();
+    announcer.answered(0, Ok(reply(1800)), at(0), &mut rng());
+    assert!(!announcer.is_over());
+    announcer.stop(at(1));
+    assert!(!announcer.is_over());
+    announcer.add(&trackers(5), at(1));
+    assert_eq!(announcer.due(at(1)).unwrap().event, AnnounceEvent::Stopped);
+    announcer.answered(0, Ok(reply(1800)), at(2), &mut rng());
+    assert!(announcer.is_over());
 }
