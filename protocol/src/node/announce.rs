@@ -4,12 +4,12 @@ use alloc::collections::BTreeMap;
 use core::time::Duration;
 
 use super::Node;
-use super::fetch::{Fetching, Stage};
 use super::jobs::{Jobs, Pending};
 use crate::job::{Announce, AnnounceError, AnnounceReply, Job};
 use crate::output::{Event, Output, Refusal, TrackerCounts};
 use crate::rng::Rng;
 use crate::swarm::announcer::{Announcer, Call, Having};
+use crate::swarm::targets::Origin;
 use crate::timers::Timer;
 use crate::{DiscoveryKey, Now, ShareId, Trackers};
 
@@ -98,7 +98,7 @@ impl Node {
             self.event(Event::Tracker { share, tracker, said });
         }
         if let Some(fetch) = self.fetches.get_mut(&share).filter(|fetch| fetch.wants_peers()) {
-            hints.into_iter().for_each(|hint| fetch.targets.add(hint, now));
+            hints.into_iter().for_each(|hint| fetch.targets.add(hint, Origin::Heard, now));
             if is_lonely && said.is_ok() && self.conns_of(share).is_empty() {
                 self.hurry_trackers(share);
             }
@@ -140,14 +140,8 @@ impl Node {
             self.announces.shares.get(&share).is_some_and(|announced| announced.announcer.has_all());
         let Some(fetch) = self.fetches.get(&share).filter(|_| !is_whole) else { return 0 };
         let total = fetch.manifest().map_or(0, |manifest| manifest.total_size());
-        total.saturating_sub(verified(fetch)).max(1)
-    }
-}
-
-fn verified(fetch: &Fetching) -> u64 {
-    match &fetch.stage {
-        Stage::Running(_, transfer) => transfer.progress.verified,
-        _ => 0,
+        let verified = fetch.transfer().map_or(0, |transfer| transfer.progress.verified);
+        total.saturating_sub(verified).max(1)
     }
 }
 
