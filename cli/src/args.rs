@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use clap::builder::FalseyValueParser;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
+use truecopy_protocol::TrackerUrl;
 
 pub use sim::{
     BenchArgs, CoverageArgs, DeterminismArgs, ExplainArgs, PlanArgs, ShrinkArgs, SimArgs, SimChannel,
@@ -42,7 +43,7 @@ pub enum Command {
         after_help = "Examples:\n  truecopy send report.pdf photos\n  truecopy send --once -q photos | ssh there 'xargs truecopy get'\n\nSent again within 30 days, the same paths keep their ticket if nothing changed."
     )]
     Send(SendArgs),
-    /// Receive what a ticket or a metadata file names
+    /// Receive what a ticket, a link or a metadata file names
     #[command(
         after_help = "Examples:\n  truecopy get truecopy:…\n  truecopy get truecopy:… -o ~/Downloads --only '*.jpg'\n  truecopy get release.truecopy --peer 192.0.2.1:7000\n\nNothing is overwritten unless you say so. Run the same line again to resume."
     )]
@@ -52,11 +53,16 @@ pub enum Command {
         after_help = "Examples:\n  truecopy create photos -o photos.truecopy\n\nThe file is public: whoever has it can fetch the content from anyone who serves it."
     )]
     Create(CreateArgs),
-    /// Show what a metadata file or a ticket names
+    /// Show what a metadata file, a ticket or a link names
     #[command(
         after_help = "Examples:\n  truecopy inspect photos.truecopy\n  truecopy inspect photos.truecopy --json\n  truecopy inspect truecopy:…\n\nWith a ticket the list of files is fetched from the sender, and nothing else."
     )]
     Inspect(InspectArgs),
+    /// Print a link: what the data is and which trackers know who has it, but no address
+    #[command(
+        after_help = "Examples:\n  truecopy link photos --tracker https://tracker.example\n  truecopy link photos.truecopy --tracker https://tracker.example\n  truecopy link truecopy:…\n\nThe link of a path opens what `truecopy send` of the same path serves, for as long as that keeps its ticket.\nThe link of a metadata file is public, as the file is."
+    )]
+    Link(LinkArgs),
     /// Compare files on this disk with a metadata file; exit code 7 on any difference
     #[command(
         after_help = "Examples:\n  truecopy verify photos --against photos.truecopy\n  truecopy verify ~/Downloads --against photos.truecopy --allow-extra"
@@ -129,6 +135,9 @@ pub struct SendArgs {
     /// Serve only if the data is what this metadata file says
     #[arg(long, env = "TRUECOPY_METADATA", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub metadata: Option<PathBuf>,
+    /// Tracker where peers announce themselves, repeatable: http(s)://HOST[:PORT]
+    #[arg(long, env = "TRUECOPY_TRACKER", value_name = "URL", value_delimiter = ',')]
+    pub tracker: Vec<TrackerUrl>,
     /// What to do with symbolic links inside of folders
     #[arg(long, env = "TRUECOPY_LINKS", value_name = "POLICY", default_value = "keep")]
     pub links: LinkPolicy,
@@ -146,8 +155,8 @@ pub struct SendArgs {
 /// `truecopy get`.
 #[derive(Clone, Debug, Args)]
 pub struct GetArgs {
-    /// A ticket (truecopy:…) or a metadata file
-    #[arg(value_name = "TICKET|FILE", value_hint = ValueHint::FilePath)]
+    /// A ticket (truecopy:…), a link (truecopy-link:…) or a metadata file
+    #[arg(value_name = "TICKET|LINK|FILE", value_hint = ValueHint::FilePath)]
     pub source: OsString,
     /// Folder to put it in
     #[arg(short = 'o', long, env = "TRUECOPY_DIR", value_name = "DIR", default_value = ".", value_hint = ValueHint::DirPath)]
@@ -167,6 +176,9 @@ pub struct GetArgs {
     /// Who has it, repeatable: an address, or a ticket whose addresses are used
     #[arg(long, env = "TRUECOPY_PEER", value_name = "HOST:PORT|TICKET", value_delimiter = ',')]
     pub peer: Vec<PeerSpec>,
+    /// Tracker where peers announce themselves, repeatable: http(s)://HOST[:PORT]
+    #[arg(long, env = "TRUECOPY_TRACKER", value_name = "URL", value_delimiter = ',')]
+    pub tracker: Vec<TrackerUrl>,
     /// Print the SHA-256 of every placed file, as sha256sum does
     #[arg(long, env = "TRUECOPY_SHA256SUMS", value_parser = FalseyValueParser::new())]
     pub sha256sums: bool,
@@ -193,7 +205,27 @@ pub struct CreateArgs {
     /// The metadata file to write; it must not be there
     #[arg(short = 'o', long, env = "TRUECOPY_OUT", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub out: PathBuf,
+    /// Tracker where peers announce themselves, repeatable: http(s)://HOST[:PORT]
+    #[arg(long, env = "TRUECOPY_TRACKER", value_name = "URL", value_delimiter = ',')]
+    pub tracker: Vec<TrackerUrl>,
     /// What to do with symbolic links inside of folders
+    #[arg(long, env = "TRUECOPY_LINKS", value_name = "POLICY", default_value = "keep")]
+    pub links: LinkPolicy,
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `truecopy link`.
+#[derive(Clone, Debug, Args)]
+pub struct LinkArgs {
+    /// Files and folders; or a metadata file, a ticket or another link
+    #[arg(required = true, value_name = "PATH|FILE|TICKET|LINK", value_hint = ValueHint::AnyPath)]
+    pub source: Vec<PathBuf>,
+    /// Tracker where peers announce themselves, repeatable: http(s)://HOST[:PORT]
+    #[arg(long, env = "TRUECOPY_TRACKER", value_name = "URL", value_delimiter = ',')]
+    pub tracker: Vec<TrackerUrl>,
+    /// What to do with symbolic links inside of folders: as with `send`
     #[arg(long, env = "TRUECOPY_LINKS", value_name = "POLICY", default_value = "keep")]
     pub links: LinkPolicy,
     /// Output.
@@ -204,10 +236,10 @@ pub struct CreateArgs {
 /// `truecopy inspect`.
 #[derive(Clone, Debug, Args)]
 pub struct InspectArgs {
-    /// A metadata file or a ticket
-    #[arg(value_name = "FILE|TICKET", value_hint = ValueHint::FilePath)]
+    /// A metadata file, a ticket or a link
+    #[arg(value_name = "FILE|TICKET|LINK", value_hint = ValueHint::FilePath)]
     pub source: OsString,
-    /// Show what the ticket itself says, and ask nobody for the list of files
+    /// Show what the ticket or link itself says, and ask nobody for the list of files
     #[arg(long, env = "TRUECOPY_OFFLINE", value_parser = FalseyValueParser::new())]
     pub offline: bool,
     /// Give up if the sender of a ticket cannot be reached for so long [default: 10s]
@@ -317,6 +349,7 @@ impl Command {
             Self::Get(args) => args.output.clone(),
             Self::Create(args) => args.output.clone(),
             Self::Inspect(args) => args.output.clone(),
+            Self::Link(args) => args.output.clone(),
             Self::Verify(args) => args.output.clone(),
             Self::Ls(args) => args.output.clone(),
             Self::Clean(args) => args.output.clone(),
@@ -340,7 +373,7 @@ pub enum NoCommand {
 pub fn read(mut args: Vec<OsString>, home: &Result<Home>) -> std::result::Result<Cli, NoCommand> {
     let mut model = Cli::command();
     if let Some(first) = args.get(1)
-        && commands::is_bare_ticket(first)
+        && commands::is_bare_source(first)
     {
         args.insert(1, "get".into());
     }

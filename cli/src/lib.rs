@@ -16,4 +16,5 @@ pub mod run;
 pub mod shares;
 pub mod sums;
 pub mod trace;
+pub mod trackers;
 pub mod words;

@@ -89,6 +89,7 @@ fn dispatch(command: Command, context: &Context) -> Result<Ended> {
         Command::Get(args) => commands::get::run(&args, context),
         Command::Create(args) => commands::create::run(&args, context),
         Command::Inspect(args) => commands::inspect::run(&args, context),
+        Command::Link(args) => commands::link::run(&args, context),
         Command::Verify(args) => commands::verify::run(&args, context),
         Command::Ls(args) => commands::leftovers::list(&args, context),
         Command::Clean(args) => commands::leftovers::clean(&args, context),

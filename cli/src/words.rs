@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use truecopy_protocol::EntryIndex;
 use truecopy_protocol::content::manifest::Manifest;
 use truecopy_protocol::input::{LinkLoss, Path, PeerHint};
 use truecopy_protocol::job::StorageError;
 use truecopy_protocol::output::{Failure, PeerGone, Waiting as NodeWaiting};
 use truecopy_protocol::wire::Reason;
+use truecopy_protocol::{EntryIndex, TrackerUrl};
 use truecopy_transport::store::ConflictReason;
 
 use crate::escape::Shown;
@@ -97,8 +97,12 @@ pub fn waiting(why: NodeWaiting, addresses: &str) -> Waiting<'_> {
     }
 }
 
-/// The addresses of peers, in words: the first three.
-pub fn addresses(peers: &[PeerHint]) -> String {
+/// The addresses of peers, in words: the first three; without any the trackers that may name some.
+pub fn addresses(peers: &[PeerHint], trackers: &[TrackerUrl]) -> String {
+    if peers.iter().all(|peer| peer.addresses.is_empty()) {
+        let trackers: Vec<&str> = trackers.iter().map(TrackerUrl::as_str).collect();
+        return format!("whoever is named by {}", trackers.join(", "));
+    }
     let mut all: Vec<String> =
         peers.iter().flat_map(|peer| &peer.addresses).map(ToString::to_string).collect();
     let more = all.len().saturating_sub(3);

@@ -5,11 +5,12 @@ mod common;
 
 use common::{World, sample};
 
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 13] = [
     "send",
     "get",
     "create",
     "inspect",
+    "link",
     "verify",
     "ls",
     "clean",

@@ -16,7 +16,7 @@ use truecopy_protocol::content::name::RelPathBuf;
 use truecopy_protocol::content::selection::Selection;
 use truecopy_protocol::content::tree::{OneByOne, subtree};
 use truecopy_protocol::input::{Command, Fetch, Input, Path, PeerHint, Share};
-use truecopy_protocol::job::{Done, Job, Opened, Outcome, Signature, Trust, Verdict};
+use truecopy_protocol::job::{AnnounceError, Done, Job, Opened, Outcome, Signature, Trust, Verdict};
 use truecopy_protocol::output::{Event, Output};
 use truecopy_protocol::{
     AccessSecret, BlobId, Candidate, Config, ConnId, EntryIndex, Node, NodeId, Now, ShareId,
@@ -82,6 +82,7 @@ impl Host {
             Job::Commit(job) => job.done(Ok(Outcome { placed: 1, ..Outcome::default() })),
             Job::Sign(job) => job.done(Signature([7; 64])),
             Job::Verify(job) => job.done(Verdict::Genuine),
+            Job::Announce(job) => job.done(Err(AnnounceError::Unreachable)),
         }
     }
 }

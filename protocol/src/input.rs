@@ -12,7 +12,7 @@ use crate::content::manifest::Manifest;
 use crate::content::selection::Selection;
 use crate::job::Done;
 use crate::wire::Reason;
-use crate::{AccessSecret, Candidate, ConnId, ContentId, NodeId, ShareId, UnixTime};
+use crate::{AccessSecret, Candidate, ConnId, ContentId, NodeId, ShareId, Trackers, UnixTime};
 
 /// What carries a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -203,6 +203,13 @@ pub enum Command {
         share: ShareId,
         /// The source.
         peer: PeerHint,
+    },
+    /// Names trackers: the share is announced there, and peers that they name are dialled.
+    AddTrackers {
+        /// A share that is served, prepared or fetched.
+        share: ShareId,
+        /// The trackers; of all that a share is given the first [`Trackers::MAX`] count.
+        trackers: Trackers,
     },
     /// Asks for nothing more until `Resume`.
     Pause {

@@ -1,7 +1,9 @@
-//! Work that leaves the core: storage, CPU, signatures. A completion is made by consuming its job.
+//! Work that leaves the core: storage, CPU, signatures, words with trackers. A completion is made by consuming its job.
 //!
 //! Every job must be answered, with an error if it failed, in any order. Buffers travel with their job and
 //! come back with its completion, so that nothing is allocated while a transfer runs.
+
+mod announce;
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -12,6 +14,8 @@ use serde::{Deserialize, Serialize};
 use crate::content::geometry::SPAN;
 use crate::content::selection::Selection;
 use crate::{BlobId, ChunkIndex, Hash, NodeId, ShareId};
+
+pub use announce::{Announce, AnnounceError, AnnounceEvent, AnnounceReply, REPLY_PEERS_MAX, TrackerPeer};
 
 /// A pooled buffer of one span (256 KiB) and how much of it is filled.
 pub struct SpanBuf {
@@ -289,6 +293,8 @@ pub enum Job {
     Sign(Sign),
     /// See [`Verify`].
     Verify(Verify),
+    /// See [`Announce`].
+    Announce(Announce),
 }
 
 /// The result of a job, as recordings keep it: without the bytes.
@@ -310,6 +316,8 @@ pub enum JobResult {
     Sign([[u8; 32]; 2]),
     /// The verdict.
     Verify(Verdict),
+    /// What the tracker said.
+    Announce(Result<AnnounceReply, AnnounceError>),
 }
 
 /// What an opened staging holds of earlier runs.
@@ -355,6 +363,7 @@ impl Job {
             Self::Commit(job) => job.id,
             Self::Sign(job) => job.id,
             Self::Verify(job) => job.id,
+            Self::Announce(job) => job.id,
         }
     }
 
@@ -378,7 +387,8 @@ impl Job {
             | (Self::Checkpoint(_), JobResult::Checkpoint(_))
             | (Self::Commit(_), JobResult::Commit(_))
             | (Self::Sign(_), JobResult::Sign(_))
-            | (Self::Verify(_), JobResult::Verify(_)) => None,
+            | (Self::Verify(_), JobResult::Verify(_))
+            | (Self::Announce(_), JobResult::Announce(_)) => None,
             (job, _) => return Err(job),
         };
         Ok(Done { id, buf, result })

@@ -86,18 +86,23 @@ pub mod output;
 #[cfg(planted)]
 pub mod planted;
 mod pool;
+mod reach;
 mod rng;
 mod session;
 mod swarm;
 mod time;
 mod timers;
+mod tracker;
 pub mod wire;
 
 pub use candidate::{BadCandidate, Candidate, HostName};
 pub use config::Config;
 pub use ids::{
-    AccessSecret, BlobId, ChunkIndex, ConnId, ContentId, DiscoveryKey, EntryIndex, Hash, NodeId, ShareId, hex,
+    AccessSecret, BlobId, ChunkIndex, ConnId, ContentId, DiscoveryKey, EntryIndex, Hash, NodeId, ShareId,
+    hex, unhex,
 };
 pub use node::Node;
+pub use reach::Reach;
 pub use time::{Now, UnixTime};
 pub use timers::Timer;
+pub use tracker::{BadTrackerUrl, BadTrackers, TrackerUrl, Trackers};

@@ -5,9 +5,9 @@ use alloc::sync::Arc;
 use crate::content::identity::Role;
 use crate::content::manifest::Manifest;
 use crate::input::{LinkLoss, Path};
-use crate::job::{Job, Outcome, StorageError, Verdict};
+use crate::job::{AnnounceError, Job, Outcome, StorageError, Verdict};
 use crate::wire::{DecodeError, Reason};
-use crate::{Candidate, ConnId, EntryIndex, NodeId, ShareId, UnixTime};
+use crate::{Candidate, ConnId, EntryIndex, NodeId, ShareId, TrackerUrl, UnixTime};
 
 /// What leaves the core. A driver is one exhaustive `match`.
 #[derive(Debug)]
@@ -278,6 +278,15 @@ pub enum Event {
         /// How.
         why: StorageError,
     },
+    /// A tracker has answered an announce, or not.
+    Tracker {
+        /// The share.
+        share: ShareId,
+        /// Which tracker.
+        tracker: TrackerUrl,
+        /// What it said of the share, or why it said nothing.
+        said: Result<TrackerCounts, AnnounceError>,
+    },
     /// A share is closed: peers were told, the last checkpoint is written.
     Ended {
         /// The share.
@@ -290,6 +299,15 @@ pub enum Event {
         /// Why.
         why: Refusal,
     },
+}
+
+/// How many peers a share has, as a tracker says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TrackerCounts {
+    /// Peers that have everything.
+    pub seeders: u64,
+    /// Peers that lack something.
+    pub leechers: u64,
 }
 
 /// Whether a receiver asks for more.

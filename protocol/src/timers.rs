@@ -25,6 +25,8 @@ pub enum Timer {
     Choke(ShareId),
     /// Tell peers of peers.
     Gossip(ShareId),
+    /// A tracker is to be told something.
+    Announce(ShareId),
 }
 
 /// All deadlines of a node. Setting and the next one are O(log n).

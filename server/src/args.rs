@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
+use truecopy_protocol::{BadTrackerUrl, TrackerUrl};
 use truecopy_server::bootstrap::Reachable;
 use truecopy_server::http::{Cidr, Config};
 use truecopy_server::record::Replica;
@@ -123,14 +124,7 @@ fn store(text: &str) -> Result<Place, String> {
     }
 }
 
-/// `scheme://host[:port]`, in the one form that both sides sign: lower case, no path.
-fn origin(text: &str) -> Result<String, String> {
-    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    let good = |host: &str| {
-        !host.is_empty() && host.bytes().all(|b| b.is_ascii_graphic() && !b"/?#@\\".contains(&b))
-    };
-    match rest {
-        Some(host) if good(host) => Ok(text.to_ascii_lowercase()),
-        _ => Err("http://HOST[:PORT] or https://HOST[:PORT] is wanted, without a path".to_owned()),
-    }
+/// `scheme://host[:port]`, in the one form that both sides sign: lower case, no path, no default port.
+fn origin(text: &str) -> Result<String, BadTrackerUrl> {
+    TrackerUrl::new(text).map(String::from)
 }

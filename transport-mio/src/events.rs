@@ -95,6 +95,7 @@ const fn share_of(event: &Event) -> u32 {
         | Event::Failed { share, .. }
         | Event::Receipt { share, .. }
         | Event::SourceBroken { share, .. }
+        | Event::Tracker { share, .. }
         | Event::Ended { share }
         | Event::Refused { share, .. } => share.0,
     }

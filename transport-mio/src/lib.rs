@@ -17,6 +17,7 @@ pub mod prepare;
 mod reactor;
 mod resolve;
 mod tcp;
+mod tracker;
 mod workers;
 
 pub use config::{Limits, Nudge, ReactorConfig, Wrap};

@@ -85,6 +85,7 @@ impl Reactor {
         for listen in listen {
             addresses.extend(net.listen(listen)?);
         }
+        workers.listening(&addresses);
         let handle = Handle::new(Arc::clone(&mailbox), stores, addresses);
         let door = Door::new(node, clock, tap, workers, sender);
         let happenings = Happenings::with_capacity(HAPPENINGS);
@@ -166,8 +167,12 @@ impl Reactor {
                 Letter::Resolved(resolved) => self.net.resolved(resolved, &mut self.door),
                 Letter::Nudge(token) => self.net.nudged(token),
                 Letter::Listen(listen, answer) => {
+                    let listening = self.net.listen(listen);
+                    if let Ok(addresses) = &listening {
+                        self.door.workers.listening(addresses);
+                    }
                     // Whoever asked may have stopped waiting.
-                    let _ = answer.send(self.net.listen(listen));
+                    let _ = answer.send(listening);
                 }
                 Letter::Stop => return Going::Stop,
             }

@@ -23,6 +23,13 @@ pub enum KeyError {
     NoRandomness,
 }
 
+/// Fresh bytes from the operating system's random source: for keys, and for what is used once.
+pub fn random() -> Result<[u8; 32], KeyError> {
+    let mut bytes = [0; 32];
+    SystemRandom::new().fill(&mut bytes).map_err(|_| KeyError::NoRandomness)?;
+    Ok(bytes)
+}
+
 /// An Ed25519 key pair. Clones share one secret, which is wiped when the last of them goes.
 #[derive(Clone)]
 pub struct KeyPair(Arc<Inner>);
@@ -45,9 +52,7 @@ impl KeyPair {
 
     /// A new key pair from the operating system's random source.
     pub fn generate() -> Result<Self, KeyError> {
-        let mut seed = Zeroizing::new([0; 32]);
-        SystemRandom::new().fill(&mut *seed).map_err(|_| KeyError::NoRandomness)?;
-        Ok(Self::from_seed(seed))
+        Ok(Self::from_seed(Zeroizing::new(random()?)))
     }
 
     /// The seed, to be kept in a file that only its owner can read.

@@ -22,7 +22,9 @@ pub fn run(args: &CreateArgs, context: &Context) -> Result<Exit> {
     let content = prepared.manifest.content_id().to_hex();
     let contents = contents(&prepared.manifest, &content);
     context.reporter.tell(&Event::Share { stage: Stage::Prepared, contents });
-    let bytes = Metadata { manifest: prepared.manifest.clone(), layers: prepared.layers }.encode();
+    let trackers = args.tracker.iter().cloned().collect();
+    let metadata = Metadata { manifest: prepared.manifest.clone(), layers: prepared.layers, trackers };
+    let bytes = metadata.encode();
     home::write_whole(&args.out, &bytes, Access::Shared, Taken::Refuse).map_err(|error| {
         match error.kind() {
             io::ErrorKind::AlreadyExists => taken(args),

@@ -1,4 +1,4 @@
-//! `truecopy get`: from a ticket or a metadata file to verified files under their final names.
+//! `truecopy get`: from a ticket, a link or a metadata file to verified files under their final names.
 
 mod offer;
 mod wanted;
@@ -7,13 +7,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use truecopy_mio::Listen;
 use truecopy_protocol::content::manifest::Manifest;
 use truecopy_protocol::content::selection::Selection;
 use truecopy_protocol::input::{Command, Path as LinkPath};
 use truecopy_protocol::job::Outcome;
 use truecopy_protocol::output::{Event as NodeEvent, Progress, Refusal, Waiting as NodeWaiting};
 use truecopy_protocol::wire::Reason;
-use truecopy_protocol::{ConnId, ContentId, NodeId, ShareId};
+use truecopy_protocol::{ConnId, ContentId, NodeId, ShareId, Trackers};
 use truecopy_transport::keys::KeyPair;
 use truecopy_transport::store::{Losses, Plan};
 
@@ -25,6 +26,7 @@ use crate::net::{Net, Setup, patience};
 use crate::output::{Event, Link, Moved, Placed, Reporter};
 use crate::record::{self, Run};
 use crate::run::Context;
+use crate::trackers::Heard;
 use crate::{sums, words};
 
 use offer::{Accepted, Answer};
@@ -32,6 +34,8 @@ use wanted::Wanted;
 
 /// The one share of this process.
 const SHARE: ShareId = ShareId(0);
+/// How long a peer is looked for through trackers: they are asked once a minute.
+const FINDING: Duration = Duration::from_secs(300);
 /// How long goodbyes and the last checkpoint may take.
 const ENDING: Duration = Duration::from_secs(10);
 /// The same when the user wants to leave: a peer that does not answer is waited for no longer. A checkpoint that has
@@ -46,10 +50,14 @@ pub fn run(args: &GetArgs, context: &Context) -> Result<Exit> {
     let key = KeyPair::generate()
         .map_err(|_| Error::new(Exit::Unexpected, "the system gives no random numbers"))?;
     let controls = Controls::new()?;
-    let run = Run::begin(patience(args.timeout), args.record.as_deref(), &context.reporter)?;
-    let net = Net::start(Setup { key, run: run.clone(), listen: Vec::new() }).map_err(|error| {
-        Error::new(Exit::Unexpected, format!("the network cannot be used: {}", Shown::io(&error)))
-    })?;
+    let mut config = patience(args.timeout);
+    if args.timeout.is_none() && !wanted.trackers().is_empty() {
+        config.find_timeout = FINDING;
+    }
+    let run = Run::begin(config, args.record.as_deref(), &context.reporter)?;
+    let net = Net::start(Setup { key, run: run.clone(), listen: listening(wanted.trackers()) }).map_err(
+        |error| Error::new(Exit::Unexpected, format!("the network cannot be used: {}", Shown::io(&error))),
+    )?;
     let mut getting = Getting {
         args,
         reporter: &context.reporter,
@@ -64,10 +72,20 @@ pub fn run(args: &GetArgs, context: &Context) -> Result<Exit> {
         link: None,
         last: None,
         will: Will::Go,
+        heard: Heard::default(),
     };
+    let trackers = wanted.trackers().clone();
     let fetch = wanted.fetch(SHARE, &getting.place)?;
     getting.command(Command::Fetch(fetch))?;
+    if !trackers.is_empty() {
+        getting.command(Command::AddTrackers { share: SHARE, trackers })?;
+    }
     getting.go_on()
+}
+
+/// A tracker tells others where we are: there somebody must be.
+pub fn listening(trackers: &Trackers) -> Vec<Listen> {
+    if trackers.is_empty() { Vec::new() } else { vec![Listen::Everywhere { port: 0 }] }
 }
 
 /// Whether the user paused.
@@ -93,6 +111,7 @@ struct Getting<'a> {
     link: Option<(ConnId, NodeId, LinkPath)>,
     last: Option<Progress>,
     will: Will,
+    heard: Heard,
 }
 
 impl Getting<'_> {
@@ -190,6 +209,7 @@ impl Getting<'_> {
             NodeEvent::Refused { why, .. } => {
                 return Err(Error::new(Exit::Unexpected, format!("the core refused a command: {why}")));
             }
+            NodeEvent::Tracker { tracker, said, .. } => self.heard.tell(self.reporter, tracker, said),
             NodeEvent::Fetching { .. }
             | NodeEvent::Uploaded { .. }
             | NodeEvent::PeerPaused { .. }

@@ -6,6 +6,7 @@ pub mod demo;
 pub mod get;
 pub mod inspect;
 pub mod leftovers;
+pub mod link;
 pub mod man;
 pub mod reading;
 pub mod replay;
@@ -17,14 +18,17 @@ pub mod verify;
 use std::ffi::OsStr;
 use std::path::Path;
 
+use truecopy_protocol::content::link::{BadLink, Link};
 use truecopy_protocol::content::manifest::Manifest;
 use truecopy_protocol::content::ticket::{BadTicket, Ticket};
 
 use crate::output::Contents;
 
-/// Whether this, in the place of a command, is a ticket, be it damaged: and no file has its name.
-pub fn is_bare_ticket(text: &OsStr) -> bool {
-    let looks = text.to_str().is_some_and(|text| text.parse::<Ticket>() != Err(BadTicket::NotATicket));
+/// Whether this, in the place of a command, is a ticket or a link, be it damaged: and no file has its name.
+pub fn is_bare_source(text: &OsStr) -> bool {
+    let looks = text.to_str().is_some_and(|text| {
+        text.parse::<Ticket>() != Err(BadTicket::NotATicket) || text.parse::<Link>() != Err(BadLink::NotALink)
+    });
     looks && !Path::new(text).exists()
 }
 

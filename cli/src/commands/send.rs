@@ -17,7 +17,7 @@ use truecopy_protocol::content::ticket::Ticket;
 use truecopy_protocol::content::tree::OneByOne;
 use truecopy_protocol::input::{Command, Share as Offered};
 use truecopy_protocol::wire::Reason;
-use truecopy_protocol::{AccessSecret, ContentId, NodeId, ShareId};
+use truecopy_protocol::{AccessSecret, ContentId, NodeId, ShareId, Trackers};
 use truecopy_transport::keys::KeyPair;
 use truecopy_transport::store::{Share, Source, SourceTop};
 use zeroize::Zeroizing;
@@ -49,10 +49,13 @@ pub fn run(args: &SendArgs, context: &Context) -> Result<Exit> {
     let warn = |text: &str| context.reporter.tell(&Event::Warning { text });
     let (mut remembered, known) = shares.find(&args.paths, args.links, &warn)?;
     let promised = args.metadata.as_deref().map(source::read_metadata).transpose()?;
+    let named = promised.as_ref().map_or(&[][..], |metadata| &metadata.trackers);
+    let trackers: Trackers = args.tracker.iter().chain(named).cloned().collect();
     // A content that is known beforehand is announced: receivers can come while it is hashed.
     let early = match &promised {
         Some(metadata) => {
-            let open = Open::new(args, context, &mut remembered, metadata.manifest.content_id())?;
+            let open =
+                Open::new(args, context, &mut remembered, metadata.manifest.content_id(), trackers.clone())?;
             open.announce()?;
             Some(open)
         }
@@ -74,7 +77,7 @@ pub fn run(args: &SendArgs, context: &Context) -> Result<Exit> {
     shares.keep(&remembered, &prepared, &warn);
     let open = match early {
         Some(open) => open,
-        None => Open::new(args, context, &mut remembered, prepared.manifest.content_id())?,
+        None => Open::new(args, context, &mut remembered, prepared.manifest.content_id(), trackers)?,
     };
     let manifest = open.share(prepared)?;
     // Before the ticket is told: whatever happens after that, it works again.
@@ -137,6 +140,7 @@ struct Open {
     node: NodeId,
     secret: AccessSecret,
     content: ContentId,
+    trackers: Trackers,
 }
 
 impl Open {
@@ -145,12 +149,13 @@ impl Open {
         context: &Context,
         remembered: &mut Remembered,
         content: ContentId,
+        trackers: Trackers,
     ) -> Result<Self> {
         let secret = if args.metadata.is_some() { AccessSecret::PUBLIC } else { remembered.secret };
         let key = KeyPair::from_seed(Zeroizing::new(remembered.key_seed));
         let node = key.node_id();
         let run = Run::begin(patience(args.timeout), args.record.as_deref(), &context.reporter)?;
-        let open = Self { net: listen(args, key, &run, remembered)?, run, node, secret, content };
+        let open = Self { net: listen(args, key, &run, remembered)?, run, node, secret, content, trackers };
         if args.metadata.is_some() {
             open.tell(context);
         }
@@ -165,7 +170,13 @@ impl Open {
             reporter.tell(&Event::Listening { address: &address.to_string() });
         }
         let addresses = addresses::reachable(listening);
-        let ticket = Ticket { content: self.content, secret: self.secret, node: self.node, addresses };
+        let ticket = Ticket {
+            content: self.content,
+            secret: self.secret,
+            node: self.node,
+            addresses,
+            trackers: self.trackers.clone(),
+        };
         reporter.tell(&Event::Ticket { ticket: &ticket.text() });
     }
 
@@ -174,7 +185,15 @@ impl Open {
     }
 
     fn announce(&self) -> Result<()> {
-        self.command(Command::Announce { share: SHARE, content: self.content, secret: self.secret })
+        self.command(Command::Announce { share: SHARE, content: self.content, secret: self.secret })?;
+        self.add_trackers()
+    }
+
+    fn add_trackers(&self) -> Result<()> {
+        if self.trackers.is_empty() {
+            return Ok(());
+        }
+        self.command(Command::AddTrackers { share: SHARE, trackers: self.trackers.clone() })
     }
 
     /// Serves what was prepared.
@@ -184,6 +203,7 @@ impl Open {
         let layers = Arc::new(layers);
         let offered = Offered::new(SHARE, self.secret, Arc::clone(&manifest), layers);
         self.command(Command::Share(offered))?;
+        self.add_trackers()?;
         Ok(manifest)
     }
 

@@ -1,10 +1,12 @@
-//! What a share is named by: a metadata file or a ticket.
+//! What a share is named by: a metadata file, a ticket or a link.
 
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use truecopy_protocol::AccessSecret;
+use truecopy_protocol::content::link::{BadLink, Link};
 use truecopy_protocol::content::manifest::ManifestLimits;
 use truecopy_protocol::content::metadata::Metadata;
 use truecopy_protocol::content::ticket::{BadTicket, Ticket};
@@ -19,18 +21,32 @@ pub enum Source {
     Metadata(Box<Metadata>),
     /// A ticket: who has it, and its name.
     Ticket(Ticket),
+    /// A link: its name, and who may know who has it.
+    Link(Link),
 }
 
 /// Bytes of a metadata file at most: the largest manifest, and as much again and more for its layers.
 const METADATA_MAX: u64 = 1 << 30;
 
-/// Reads a ticket, or the file of this name. What starts as a ticket and is no file must be a whole ticket.
+/// Reads a ticket, a link, or the file of this name. What starts as a ticket or a link and is no file must be a whole
+/// one.
 pub fn read(text: &OsStr) -> Result<Source> {
-    let looks = text.to_str().map(str::trim).filter(|text| text.starts_with("truecopy:"));
-    match looks {
-        Some(ticket) if !Path::new(text).exists() => read_ticket(ticket).map(Source::Ticket),
-        _ => read_metadata(Path::new(text)).map(|metadata| Source::Metadata(Box::new(metadata))),
+    match read_text(text) {
+        Some(source) => source,
+        None => read_metadata(Path::new(text)).map(|metadata| Source::Metadata(Box::new(metadata))),
     }
+}
+
+/// Reads a ticket or a link; none if it looks like neither, or is a file.
+pub fn read_text(text: &OsStr) -> Option<Result<Source>> {
+    let trimmed = text.to_str()?.trim();
+    if Path::new(text).exists() {
+        return None;
+    }
+    if trimmed.starts_with("truecopy:") {
+        return Some(read_ticket(trimmed).map(Source::Ticket));
+    }
+    trimmed.starts_with("truecopy-link:").then(|| read_link(trimmed).map(Source::Link))
 }
 
 /// Reads a ticket.
@@ -46,6 +62,16 @@ pub fn read_ticket(text: &str) -> Result<Ticket> {
     })
 }
 
+fn read_link(text: &str) -> Result<Link> {
+    text.parse::<Link>().map_err(|error| match error {
+        BadLink::Version(_) => {
+            Error::new(Exit::Version, error).hint("bring both sides to the same version of truecopy")
+        }
+        BadLink::NotALink | BadLink::Damaged => Error::usage(format!("this is no whole link: {error}"))
+            .hint("copy it again, from `truecopy-link:` to its end"),
+    })
+}
+
 /// Reads a metadata file.
 pub fn read_metadata(path: &Path) -> Result<Metadata> {
     let bytes = read_limited(path).map_err(|error| Error::local("read", path, &error))?;
@@ -53,6 +79,15 @@ pub fn read_metadata(path: &Path) -> Result<Metadata> {
         let what = format!("{} is no whole metadata file: {error}", Shown::path(path));
         Error::new(Exit::Integrity, what).hint("get it again, or make it anew with `truecopy create`")
     })
+}
+
+/// The link of a metadata file: public, as the file is.
+pub fn link(metadata: &Metadata) -> Link {
+    Link {
+        content: metadata.manifest.content_id(),
+        secret: AccessSecret::PUBLIC,
+        trackers: metadata.trackers.clone(),
+    }
 }
 
 fn read_limited(path: &Path) -> io::Result<Vec<u8>> {

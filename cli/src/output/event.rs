@@ -6,6 +6,25 @@ use std::time::Duration;
 
 use truecopy_mio::prepare::{Progress, WhyDropped};
 
+/// Who can fetch a share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Whoever knows its ContentId.
+    Public,
+    /// Whoever has the secret that the link carries.
+    Secret,
+}
+
+impl Access {
+    /// A word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Secret => "secret",
+        }
+    }
+}
+
 /// Something that happened.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -46,6 +65,22 @@ pub enum Event<'a> {
         node: &'a str,
         /// Where the sender is.
         addresses: &'a [String],
+        /// Where its peers announce themselves.
+        trackers: &'a [String],
+    },
+    /// A link.
+    ShareLink {
+        /// `truecopy-link:…`.
+        link: &'a str,
+    },
+    /// What a link names; its secret is not among it.
+    LinkNames {
+        /// The name of the content, in hexadecimal.
+        content: &'a str,
+        /// Who can fetch it.
+        access: Access,
+        /// Where its peers announce themselves.
+        trackers: &'a [String],
     },
     /// An address is listened on.
     Listening {

@@ -59,6 +59,10 @@ pub(super) fn sentence(event: &Event<'_>) -> Option<String> {
         Event::Ticket { ticket } => {
             format!("on the other machine, type:\n\n  truecopy get {}\n", shown(ticket))
         }
+        Event::ShareLink { link } => format!(
+            "whoever has this link can fetch the content while somebody serves it:\n\n  truecopy get {}\n",
+            shown(link)
+        ),
         Event::Listening { address } => format!("listening on {}", shown(address)),
         Event::Written { path, bytes } => format!("wrote {} ({})", Shown::path(path), amount(*bytes)),
         Event::Waiting(waiting) => wait(waiting),
@@ -93,11 +97,17 @@ pub(super) fn sentence(event: &Event<'_>) -> Option<String> {
         | Event::Share { stage: Stage::Listed, .. }
         | Event::Entry { .. }
         | Event::TicketNames { .. }
+        | Event::LinkNames { .. }
         | Event::HalfDone(_)
         | Event::Differs { .. }
         | Event::Replayed(_)
         | Event::Digest(_) => return None,
     })
+}
+
+/// A line each.
+fn lines(name: &str, texts: &[String]) -> String {
+    texts.iter().map(|text| format!("{name} {}\n", shown(text))).collect()
 }
 
 /// What standard output is for, when something else than a terminal reads it.
@@ -114,12 +124,13 @@ pub(super) fn product_shown(event: &Event<'_>) -> Option<Vec<u8>> {
         Event::Ticket { ticket } => format!("{}\n", shown(ticket)),
         Event::Share { stage: Stage::Listed, contents } => listing_head(contents),
         Event::Entry { path, what } => listing_line(path, what),
-        Event::TicketNames { content, node, addresses } => {
-            let mut text = format!("content  {content}\nsender   {node}\n");
-            for address in *addresses {
-                text.push_str(&format!("address  {}\n", shown(address)));
-            }
-            text
+        Event::ShareLink { link } => format!("{}\n", shown(link)),
+        Event::TicketNames { content, node, addresses, trackers } => {
+            let addresses = lines("address ", addresses);
+            format!("content  {content}\nsender   {node}\n{addresses}{}", lines("tracker ", trackers))
+        }
+        Event::LinkNames { content, access, trackers } => {
+            format!("content  {content}\naccess   {}\n{}", access.word(), lines("tracker ", trackers))
         }
         Event::HalfDone(it) => format!("{}\n", half_done(it)),
         Event::Replayed(it) => replayed(it),

@@ -145,9 +145,16 @@ pub(super) fn line(now: Duration, event: &Event<'_>) -> String {
         Event::Entry { path, what } => entry(start("entry").name("path", path), what),
         Event::Dropped { path, why } => start("dropped").name("path", path).text("why", dropped(*why)),
         Event::Ticket { ticket } => start("ticket").text("ticket", ticket),
-        Event::TicketNames { content, node, addresses } => {
-            start("ticket-names").text("content", content).text("node", node).texts("addresses", addresses)
-        }
+        Event::TicketNames { content, node, addresses, trackers } => start("ticket-names")
+            .text("content", content)
+            .text("node", node)
+            .texts("addresses", addresses)
+            .texts("trackers", trackers),
+        Event::ShareLink { link } => start("link").text("link", link),
+        Event::LinkNames { content, access, trackers } => start("link-names")
+            .text("content", content)
+            .text("access", access.word())
+            .texts("trackers", trackers),
         Event::Listening { address } => start("listening").text("address", address),
         Event::Written { path, bytes } => {
             start("written").name("path", path.as_os_str().as_encoded_bytes()).number("bytes", *bytes)

@@ -18,8 +18,8 @@ use crate::escape::Shown;
 use crate::exit::Error;
 
 pub use event::{
-    Conflict, Contents, Difference, DigestOf, Event, Gone, HalfDone, Holding, Link, Listed, Moved, Placed,
-    Reading, RecordingEnd, Replayed, Sent, Stage, Unlike, Waiting,
+    Access, Conflict, Contents, Difference, DigestOf, Event, Gone, HalfDone, Holding, Link, Listed, Moved,
+    Placed, Reading, RecordingEnd, Replayed, Sent, Stage, Unlike, Waiting,
 };
 pub use human::{amount, count, difference};
 pub use json::Object;

@@ -17,5 +17,8 @@ mod process;
 mod proxy;
 mod resume;
 mod schema;
+#[path = "../../../transport-mio/tests/common/tracker.rs"]
+mod server;
 mod signals;
 mod terminal;
+mod tracker;

@@ -1,4 +1,5 @@
-//! Hashes that name a share or prove something about it, each under a tag of its own. PROTOCOL §3.5 to §3.7.
+//! Hashes that name a share or prove something about it, and what is signed of it, each under a tag of its own.
+//! PROTOCOL §3.5 to §3.8, §6.1.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -8,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::content::manifest::ManifestIdentity;
 use crate::content::selection::Selection;
-use crate::job::Outcome;
+use crate::job::{AnnounceEvent, Outcome};
 use crate::{AccessSecret, ContentId, DiscoveryKey, Hash, NodeId, UnixTime};
 
 const TAG_CONTENT: &[u8] = b"truecopy/1 content-id";
@@ -17,6 +18,7 @@ const TAG_PROOF_KEY: &[u8] = b"truecopy/1 share-proof-key";
 const TAG_PROOF: &[u8] = b"truecopy/1 share-proof";
 const TAG_SELECTION: &[u8] = b"truecopy/1 selection";
 const TAG_RECEIPT: &[u8] = b"truecopy/1 receipt";
+const TAG_ANNOUNCE: &[u8] = b"truecopy/1 announce";
 
 /// A number used once: 32 fresh random bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -192,6 +194,54 @@ pub fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
 pub fn same(a: &[u8; 32], b: &[u8; 32]) -> bool {
     let differing = a.iter().zip(b).fold(0, |bits, (a, b)| bits | (a ^ b));
     core::hint::black_box(differing) == 0
+}
+
+/// What a node signs when it first announces itself to a tracker. PROTOCOL §6.1.
+#[derive(Clone, Copy, Debug)]
+pub struct AnnounceStatement<'a> {
+    /// The tracker's origin, `scheme://host[:port]`: the statement means nothing to another one. Cut at 65,535 bytes.
+    pub origin: &'a str,
+    /// The share.
+    pub discovery: DiscoveryKey,
+    /// Who signs.
+    pub node: NodeId,
+    /// What happened.
+    pub event: AnnounceEvent,
+    /// Where it listens.
+    pub port: u16,
+    /// Bytes that it lacks.
+    pub left: u64,
+    /// When, by its clock.
+    pub time: UnixTime,
+    /// Fresh random bytes.
+    pub nonce: Nonce,
+}
+
+impl AnnounceStatement<'_> {
+    /// The bytes to sign: tag, length of the origin (16 bits), origin, share, node, event (one byte: 0 none, 1 started,
+    /// 2 stopped, 3 completed), port (16 bits), bytes left (64 bits), time (64 bits), nonce; numbers little-endian.
+    pub fn bytes(&self) -> Vec<u8> {
+        let origin = &self.origin.as_bytes()[..self.origin.len().min(usize::from(u16::MAX))];
+        let event = match self.event {
+            AnnounceEvent::None => 0,
+            AnnounceEvent::Started => 1,
+            AnnounceEvent::Stopped => 2,
+            AnnounceEvent::Completed => 3,
+        };
+        [
+            TAG_ANNOUNCE,
+            &(origin.len() as u16).to_le_bytes(),
+            origin,
+            &self.discovery.0,
+            &self.node.0,
+            &[event],
+            &self.port.to_le_bytes(),
+            &self.left.to_le_bytes(),
+            &self.time.0.to_le_bytes(),
+            &self.nonce.0,
+        ]
+        .concat()
+    }
 }
 
 fn digest(parts: &[&[u8]]) -> [u8; 32] {

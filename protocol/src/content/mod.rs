@@ -2,12 +2,14 @@
 //!
 //! Knows nothing of peers, messages or time. PROTOCOL §3.
 
+mod armour;
 mod base32;
 mod canonical;
 pub mod geometry;
 pub mod identity;
 pub mod judge;
 pub mod layers;
+pub mod link;
 pub mod manifest;
 pub mod metadata;
 pub mod name;

@@ -1,9 +1,10 @@
-//! The ticket: all that is needed to find and open a share, as one line of text. PROTOCOL §3.8.
+//! The ticket: all that is needed to find and open a share, as one line of text. PROTOCOL §3.9.
 //!
 //! Text: `truecopy:` and base 32 of body and checksum. Body (`postcard`, one encoding per meaning): version (1),
-//! ContentId, secret, NodeId, up to 16 addresses. Checksum: the first 4 bytes of SHA-256 over the body. Every
-//! version keeps the version in the first byte and the checksum in the last four; there are no optional fields: what
-//! is new comes under a new version, and is refused with its number by those that do not know it.
+//! ContentId, secret, NodeId, up to 16 addresses; under version 2 also 1 to 8 trackers. Checksum: the first 4 bytes of
+//! SHA-256 over the body. Every version keeps the version in the first byte and the checksum in the last four; there
+//! are no optional fields: what is new comes under a new version, and is refused with its number by those that do not
+//! know it. What needs no new version is written under the old one.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -11,20 +12,20 @@ use core::net::{IpAddr, SocketAddr};
 use core::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::candidate::{Candidate, HostName};
-use crate::content::{base32, canonical};
-use crate::{AccessSecret, ContentId, NodeId};
+use crate::content::armour::{self, Broken};
+use crate::content::canonical;
+use crate::{AccessSecret, ContentId, NodeId, Trackers};
 
 /// Addresses of a ticket at most.
 pub const ADDRESSES_MAX: usize = 16;
 /// Bytes of a ticket's text at most; a longer one is not looked at.
-pub const TICKET_MAX: usize = 8192;
+pub const TICKET_MAX: usize = 12_288;
 
 const SCHEME: &str = "truecopy:";
 const VERSION: u8 = 1;
-const CHECKSUM: usize = 4;
+const VERSION_WITH_TRACKERS: u8 = 2;
 
 /// Who has what, and where to ask. Carries the secret of the share.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +38,8 @@ pub struct Ticket {
     pub node: NodeId,
     /// Where to try, best first. Only the first [`ADDRESSES_MAX`] are written.
     pub addresses: Vec<Candidate>,
+    /// Where its peers announce themselves.
+    pub trackers: Trackers,
 }
 
 /// Why a text is not taken as a ticket.
@@ -75,20 +78,21 @@ impl Ticket {
     /// Scope and flow label of an IPv6 address mean nothing to others and are left out; so is an address of port 0.
     pub fn text(&self) -> String {
         let dialable = self.addresses.iter().filter(|address| address.port() != 0);
-        let body = Body {
+        let mut body = Body {
             version: VERSION,
             content: self.content,
             secret: self.secret,
             node: self.node,
             addresses: dialable.take(ADDRESSES_MAX).map(Address::from).collect(),
         };
+        let bytes = if self.trackers.is_empty() {
+            postcard::to_extend(&body, Vec::new())
+        } else {
+            body.version = VERSION_WITH_TRACKERS;
+            postcard::to_extend(&(&body, &self.trackers), Vec::new())
+        };
         // Writing to a Vec ends only with memory.
-        let mut bytes = postcard::to_extend(&body, Vec::new()).unwrap_or_default();
-        let sum = checksum(&bytes);
-        bytes.extend_from_slice(&sum);
-        let mut text = String::from(SCHEME);
-        base32::encode(&bytes, &mut text);
-        text
+        armour::close(SCHEME, bytes.unwrap_or_default())
     }
 
     /// Reads a text, in either case, with or without white space around it.
@@ -96,33 +100,35 @@ impl Ticket {
     /// # Errors
     /// [`BadTicket`] says whether it is something else, damaged, or too new.
     pub fn parse(text: &str) -> Result<Self, BadTicket> {
-        let text = text.trim();
-        let digits = match text.split_at_checked(SCHEME.len()) {
-            Some((scheme, digits)) if scheme.eq_ignore_ascii_case(SCHEME) => digits,
-            _ => return Err(BadTicket::NotATicket),
-        };
-        if text.len() > TICKET_MAX {
-            return Err(BadTicket::Damaged);
-        }
-        let bytes = base32::decode(digits).ok_or(BadTicket::Damaged)?;
-        let (body, sum) = bytes.split_last_chunk::<CHECKSUM>().ok_or(BadTicket::Damaged)?;
-        if checksum(body) != *sum {
-            return Err(BadTicket::Damaged);
-        }
+        let body = armour::open(SCHEME, TICKET_MAX, text).map_err(|broken| match broken {
+            Broken::Scheme => BadTicket::NotATicket,
+            Broken::Damaged => BadTicket::Damaged,
+        })?;
         match body.first() {
             None => Err(BadTicket::Damaged),
-            Some(&VERSION) => Self::from_body(body).ok_or(BadTicket::Damaged),
+            Some(&VERSION) => {
+                let whole = canonical::whole::<Body>(&body).ok();
+                whole.and_then(|body| Self::meaning(body, Trackers::default())).ok_or(BadTicket::Damaged)
+            }
+            Some(&VERSION_WITH_TRACKERS) => {
+                // Without trackers it is a ticket of version 1.
+                let whole = canonical::whole::<(Body, Trackers)>(&body).ok();
+                whole
+                    .filter(|(_, trackers)| !trackers.is_empty())
+                    .and_then(|(body, trackers)| Self::meaning(body, trackers))
+                    .ok_or(BadTicket::Damaged)
+            }
             Some(&other) => Err(BadTicket::Version(other)),
         }
     }
 
-    fn from_body(body: &[u8]) -> Option<Self> {
-        let Body { content, secret, node, addresses, .. } = canonical::whole::<Body>(body).ok()?;
+    fn meaning(body: Body, trackers: Trackers) -> Option<Self> {
+        let Body { content, secret, node, addresses, .. } = body;
         if addresses.len() > ADDRESSES_MAX {
             return None;
         }
         let addresses = addresses.into_iter().map(Address::meaning).collect::<Option<_>>()?;
-        Some(Self { content, secret, node, addresses })
+        Some(Self { content, secret, node, addresses, trackers })
     }
 }
 
@@ -159,11 +165,6 @@ impl Address {
         };
         (candidate.port() != 0).then_some(candidate)
     }
-}
-
-fn checksum(body: &[u8]) -> [u8; CHECKSUM] {
-    let [a, b, c, d, ..]: [u8; 32] = Sha256::digest(body).into();
-    [a, b, c, d]
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ pub use cursor::Cursor;
 pub use machine::{machine_bytes, machine_operations};
 pub use manifest::manifest;
 pub use messages::message;
-pub use ticket::ticket;
+pub use ticket::{link, ticket};
 pub use tree_proofs::tree_proofs;
 pub use wire::{frame_decode, frame_round_trip, split_equivalence};
 
@@ -48,4 +48,5 @@ pub const TARGETS: &[Target] = &[
     Target::new("manifest", manifest, 512 << 10),
     Target::new("tree_proofs", tree_proofs, 512 << 10),
     Target::new("ticket", ticket, 512 << 10),
+    Target::new("link", link, 512 << 10),
 ];

@@ -6,6 +6,7 @@ use super::Node;
 use super::exchange::Purpose;
 use super::fetch::{End, Stage};
 use crate::content::identity::{Nonce, ReceiptStatement, selection_digest};
+use crate::content::selection::Selection;
 use crate::input::Afterwards;
 use crate::job::{Durability, Outcome, StorageError};
 use crate::output::{Event, Failure, Goodbye, Output, Refusal, Waiting};
@@ -72,6 +73,7 @@ impl Node {
             (Err(error), _) => return self.fail(share, Failure::Storage(error)),
         };
         let stays = fetch.afterwards == Afterwards::Seed;
+        let fetched_all = fetch.selection == Selection::All;
         fetch.stage = match core::mem::replace(&mut fetch.stage, Stage::Placed(None)) {
             Stage::Committing(manifest, transfer) if stays => Stage::Placed(Some((manifest, transfer))),
             _ => Stage::Placed(None),
@@ -83,6 +85,12 @@ impl Node {
             signature: [[0; 32]; 2],
         };
         self.event(Event::Completed { share, outcome });
+        if fetched_all {
+            self.announce_completed(share);
+        }
+        if !stays {
+            self.announce_stopped(share);
+        }
         for id in self.conns_of(share) {
             // Whoever has only a part did not send the share.
             let is_sender = self.download(id).is_some_and(|download| download.is_sender());
@@ -139,6 +147,7 @@ impl Node {
             fetch.stage = Stage::Placed(None);
             self.timers.cancel(Timer::Progress(share));
             self.conns_of(share).into_iter().for_each(|id| self.dismiss(id, reason));
+            self.announce_stopped(share);
             return self.maybe_ended(share);
         }
         let ended = matches!(fetch.stage, Stage::Placed(_) | Stage::Ending(..) | Stage::Ended);
@@ -165,6 +174,7 @@ impl Node {
         for id in self.conns_of(share) {
             self.dismiss(id, reason);
         }
+        self.announce_stopped(share);
         self.maybe_ended(share);
     }
 
@@ -212,6 +222,10 @@ impl Node {
             return;
         }
         let of = |purpose: &Purpose| purpose.share() == Some(share);
+        if self.is_announced(share) {
+            // Its trackers are told: that ends soon.
+            return;
+        }
         if self.serving.contains_key(&share) || self.conns.values().any(|conn| of(&conn.purpose)) {
             return;
         }

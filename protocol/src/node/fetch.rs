@@ -321,6 +321,7 @@ impl Node {
                 return self.give_up(share);
             }
             self.timers.arm(Timer::GiveUp(share), now + timeout);
+            self.hurry_trackers(share);
             if let Next::Waiting { until, why, attempts } = next {
                 let retry_ms = u64::try_from(until.since(now).as_millis()).unwrap_or(u64::MAX);
                 self.event(Event::Waiting { share, why: Waiting::Backoff { why, retry_ms, attempts } });
@@ -337,7 +338,12 @@ impl Node {
         let failure = *fetch.grudge.get_or_insert(failure);
         let is_alone = self.conns_of(share).is_empty() || !self.is_swarm(share);
         let Some(fetch) = self.fetches.get(&share) else { return };
-        if fetch.targets.all_dead() && is_alone {
+        let is_last = fetch.targets.all_dead() && is_alone;
+        if is_last && self.is_announced(share) {
+            // A tracker may name others, if it does so soon.
+            self.timers.arm(Timer::GiveUp(share), self.now + self.config.find_timeout);
+            self.hurry_trackers(share);
+        } else if is_last {
             self.fail(share, failure);
         } else {
             self.timers.arm(Timer::GiveUp(share), self.now + self.config.lost_timeout);
@@ -536,6 +542,7 @@ impl Node {
             Some(fetch) => fetch.targets.hurry(now),
             None => return self.refuse(share, Refusal::UnknownShare),
         }
+        self.hurry_trackers(share);
         self.dial_due(share);
     }
 

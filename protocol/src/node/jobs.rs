@@ -28,11 +28,14 @@ pub(super) enum Pending {
     Commit(ShareId),
     Sign { share: ShareId, conn: ConnId, receipt: Receipt },
     Verify { share: ShareId, conn: ConnId, peer: NodeId, receipt: Receipt },
+    Tracker { share: ShareId, number: usize },
 }
 
 impl Pending {
-    const fn share(&self) -> ShareId {
+    /// The share that waits for it: none for a tracker, which may take its time.
+    const fn share(&self) -> Option<ShareId> {
         match self {
+            Self::Tracker { .. } => None,
             Self::Open(share)
             | Self::Commit(share)
             | Self::Read { share, .. }
@@ -41,7 +44,7 @@ impl Pending {
             | Self::Question { share, .. }
             | Self::Checkpoint { share, .. }
             | Self::Sign { share, .. }
-            | Self::Verify { share, .. } => *share,
+            | Self::Verify { share, .. } => Some(*share),
         }
     }
 }
@@ -66,7 +69,9 @@ impl Jobs {
 
     fn take(&mut self, id: JobId) -> Option<Pending> {
         let pending = self.pending.remove(&id)?;
-        if let Entry::Occupied(mut count) = self.of_shares.entry(pending.share()) {
+        if let Some(share) = pending.share()
+            && let Entry::Occupied(mut count) = self.of_shares.entry(share)
+        {
             *count.get_mut() -= 1;
             if *count.get() == 0 {
                 count.remove();
@@ -75,10 +80,12 @@ impl Jobs {
         Some(pending)
     }
 
-    fn add(&mut self, pending: Pending) -> JobId {
+    pub(super) fn add(&mut self, pending: Pending) -> JobId {
         let id = JobId(self.next);
         self.next += 1;
-        *self.of_shares.entry(pending.share()).or_default() += 1;
+        if let Some(share) = pending.share() {
+            *self.of_shares.entry(share).or_default() += 1;
+        }
         self.pending.insert(id, pending);
         id
     }
@@ -153,7 +160,7 @@ impl Node {
     /// driver that the types already make hard.
     pub(super) fn done(&mut self, done: Done) {
         let pending = self.jobs.take(done.id);
-        let share = pending.as_ref().map(Pending::share);
+        let share = pending.as_ref().and_then(Pending::share);
         match (pending, done.result, done.buf) {
             (Some(Pending::Open(share)), JobResult::Open(result), None) => self.open_done(share, result),
             (Some(Pending::Read { share, conn, runs }), JobResult::Read(result), Some(buf)) => {
@@ -182,6 +189,9 @@ impl Node {
                 let Receipt { outcome, time, .. } = receipt;
                 self.event(Event::Receipt { share, conn, peer, outcome, time, verdict });
                 self.receipt_checked(conn);
+            }
+            (Some(Pending::Tracker { share, number }), JobResult::Announce(result), None) => {
+                self.tracker_answered(share, number, result);
             }
             (pending, result, _) => panic!("completion {result:?} does not answer {pending:?}"),
         }

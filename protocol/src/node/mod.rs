@@ -1,5 +1,6 @@
 //! The root: routes inputs to sessions and shares, keeps the limits, hands out jobs. PROTOCOL §5.
 
+mod announce;
 mod choke;
 mod claims;
 mod ending;
@@ -33,6 +34,7 @@ use crate::timers::{Timer, Timers};
 use crate::wire::Reason;
 use crate::{ConnId, DiscoveryKey, Now, ShareId, UnixTime};
 
+use announce::Announces;
 use exchange::{Conn, Purpose};
 use fetch::Fetching;
 use jobs::Jobs;
@@ -55,6 +57,7 @@ pub struct Node {
     /// What the peers of each share may know of each other.
     circles: BTreeMap<ShareId, Circle>,
     discoveries: BTreeMap<DiscoveryKey, ShareId>,
+    announces: Announces,
     jobs: Jobs,
     pool: Pool,
     /// Peers that are gone while their receipt is being checked: told after it.
@@ -93,6 +96,7 @@ impl Node {
             fetches: BTreeMap::new(),
             circles: BTreeMap::new(),
             discoveries: BTreeMap::new(),
+            announces: Announces::new(&rng),
             jobs: Jobs::default(),
             starving: VecDeque::new(),
             waiting: VecDeque::new(),
@@ -179,6 +183,7 @@ impl Node {
             Command::Accept { share, selection } => self.accept(share, selection),
             Command::Decline { share, reason } => self.decline(share, reason),
             Command::AddPeer { share, peer } => self.add_peer(share, peer),
+            Command::AddTrackers { share, trackers } => self.add_trackers(share, &trackers),
             Command::Pause { share } => self.pause(share),
             Command::Resume { share } => self.resume(share),
             Command::Retry { share } => self.retry(share),
@@ -194,6 +199,7 @@ impl Node {
             Timer::Checkpoint(share) => self.checkpoint_due(share),
             Timer::Progress(share) => self.tell_progress(share),
             Timer::GiveUp(share) => self.give_up(share),
+            Timer::Announce(share) => self.announce_due(share),
             Timer::Have(share) => self.tell_news(share),
             Timer::Choke(share) => self.choke_round(share),
             Timer::Gossip(share) => self.gossip(share),

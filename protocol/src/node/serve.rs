@@ -533,6 +533,7 @@ impl Node {
         for id in self.conns_of(share) {
             self.dismiss(id, reason);
         }
+        self.announce_stopped(share);
         self.maybe_ended(share);
     }
 }

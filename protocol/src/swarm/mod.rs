@@ -1,5 +1,6 @@
 //! One share: what is there, what is asked of whom, who is dialled. Knows nothing of sessions and of the door.
 
+pub(crate) mod announcer;
 pub(crate) mod bits;
 pub(crate) mod choker;
 pub(crate) mod circle;

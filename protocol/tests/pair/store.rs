@@ -6,7 +6,8 @@ use truecopy_protocol::content::manifest::EntryKind;
 use truecopy_protocol::content::selection::Selection;
 use truecopy_protocol::content::tree::{OneByOne, subtree};
 use truecopy_protocol::job::{
-    Claim, Done, Job, Land, Opened, Outcome, Read, Rehash, Signature, StorageError, Trust, Verdict,
+    AnnounceError, Claim, Done, Job, Land, Opened, Outcome, Read, Rehash, Signature, StorageError, Trust,
+    Verdict,
 };
 use truecopy_protocol::{BlobId, EntryIndex, Hash, NodeId};
 
@@ -126,6 +127,7 @@ impl Store {
                 let genuine = sign(job.signer, &job.statement) == job.signature;
                 job.done(if genuine { Verdict::Genuine } else { Verdict::Forged })
             }
+            Job::Announce(job) => job.done(Err(AnnounceError::Unreachable)),
         }
     }
 

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
 use truecopy_protocol::content::geometry::{ChunkSize, Shape};
 use truecopy_protocol::content::layers::{BadLayers, Layers};
 use truecopy_protocol::content::manifest::{FileEntry, ManifestBuilder, ManifestLimits, Mtime, OwnedKind};
 use truecopy_protocol::content::metadata::{Metadata, MetadataError};
-use truecopy_protocol::{ChunkIndex, EntryIndex};
+use truecopy_protocol::{ChunkIndex, EntryIndex, Trackers};
 
 use crate::common::{content, path, root_and_chunks};
 
@@ -24,7 +25,7 @@ fn metadata() -> Metadata {
     }
     let manifest = Arc::new(builder.finish(ChunkSize::MIN).unwrap());
     let layers = Layers::assemble(Arc::clone(&manifest), parts).unwrap();
-    Metadata { manifest, layers }
+    Metadata { manifest, layers, trackers: Trackers::default() }
 }
 
 #[test]
@@ -47,21 +48,56 @@ fn a_metadata_file_survives_and_knows_every_chunk() {
 
 #[test]
 fn a_metadata_file_with_any_byte_changed_or_cut_is_refused() {
-    let bytes = metadata().encode();
-    let decode = |bytes: Vec<u8>| Metadata::decode(bytes.into(), &ManifestLimits::default()).map(|_| ());
+    for bytes in [metadata().encode(), with_trackers().encode()] {
+        changed_or_cut(&bytes);
+    }
+    assert_eq!(decode(b"something else".to_vec()), Err(MetadataError::NotMetadata));
+    assert_eq!(decode(b"truecopy\x03".to_vec()), Err(MetadataError::Version(3)));
+}
+
+fn decode(bytes: Vec<u8>) -> Result<(), MetadataError> {
+    Metadata::decode(bytes.into(), &ManifestLimits::default()).map(|_| ())
+}
+
+fn changed_or_cut(bytes: &[u8]) {
     for at in 0..bytes.len() {
-        let mut changed = bytes.clone();
+        let mut changed = bytes.to_vec();
         changed[at] ^= 1;
         assert!(decode(changed).is_err(), "{at}");
         assert!(decode(bytes[..at].to_vec()).is_err(), "{at}");
     }
-    assert_eq!(decode(b"something else".to_vec()), Err(MetadataError::NotMetadata));
-    assert_eq!(decode(b"truecopy\x02".to_vec()), Err(MetadataError::Version(2)));
+}
+
+fn with_trackers() -> Metadata {
+    let url = |text: &str| text.parse().unwrap();
+    let trackers = [url("https://a.example"), url("http://192.0.2.1:7070")].into_iter().collect();
+    Metadata { trackers, ..metadata() }
+}
+
+#[test]
+fn trackers_survive_and_are_no_part_of_the_content_id() {
+    let (plain, with) = (metadata(), with_trackers());
+    let again = Metadata::decode(with.encode().into(), &ManifestLimits::default()).unwrap();
+    assert_eq!(again.trackers, with.trackers);
+    assert_eq!(again.manifest.content_id(), plain.manifest.content_id());
+    assert_eq!(plain.encode()[8], 1);
+    assert_eq!(with.encode()[8], 2);
+}
+
+#[test]
+fn no_trackers_under_the_second_version_are_a_second_encoding_and_refused() {
+    let mut bytes = metadata().encode();
+    bytes.truncate(bytes.len() - 32);
+    bytes[8] = 2;
+    bytes.insert(9, 0);
+    let sum = Sha256::digest(&bytes);
+    bytes.extend_from_slice(&sum);
+    assert_eq!(decode(bytes), Err(MetadataError::Damaged));
 }
 
 #[test]
 fn layers_of_another_file_or_count_are_refused() {
-    let Metadata { manifest, layers } = metadata();
+    let Metadata { manifest, layers, .. } = metadata();
     let good = layers.hashes().to_vec();
     let mut swapped = good.clone();
     swapped.swap(3, 4);

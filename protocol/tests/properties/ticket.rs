@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use proptest::collection::btree_set;
 use proptest::prelude::*;
 use truecopy_protocol::content::ticket::{BadTicket, Ticket};
-use truecopy_protocol::{AccessSecret, Candidate, ContentId, HostName, NodeId};
+use truecopy_protocol::{AccessSecret, Candidate, ContentId, HostName, NodeId, Trackers};
+
+use crate::trackers;
 
 proptest! {
 
@@ -36,12 +38,14 @@ fn ticket() -> impl Strategy<Value = Ticket> {
         ("[a-z][a-z0-9]{0,9}(\\.[a-z]{2,9}){0,3}", 1..=u16::MAX)
             .prop_map(|(name, port)| Candidate::Host { name: HostName::new(&name).unwrap(), port }),
     ];
-    (any::<[u8; 32]>(), any::<[u8; 32]>(), any::<[u8; 32]>(), btree_set(address, 0..=16)).prop_map(
-        |(content, secret, node, addresses)| Ticket {
+    let hash = any::<[u8; 32]>;
+    (hash(), hash(), hash(), btree_set(address, 0..=16), trackers()).prop_map(
+        |(content, secret, node, addresses, trackers)| Ticket {
             content: ContentId(content),
             secret: AccessSecret(secret),
             node: NodeId(node),
             addresses: addresses.into_iter().collect(),
+            trackers,
         },
     )
 }
@@ -54,8 +58,9 @@ fn a_text_that_is_no_ticket_and_one_of_a_newer_version_are_told_apart() {
     for text in ["truecopy:", "truecopy:a", "truecopy:aaaaaaaa", "truecopy:!", "truecopy: aa"] {
         assert_eq!(Ticket::parse(text), Err(BadTicket::Damaged), "{text}");
     }
-    // Body `02`, checksum db c1 b4 c9.
-    assert_eq!(Ticket::parse("truecopy:aln4dngj"), Err(BadTicket::Version(2)));
+    // Body `03`, checksum 08 4f ed 08; body `02`, checksum db c1 b4 c9: its rest is missing.
+    assert_eq!(Ticket::parse("truecopy:amee73ii"), Err(BadTicket::Version(3)));
+    assert_eq!(Ticket::parse("truecopy:aln4dngj"), Err(BadTicket::Damaged));
 }
 
 #[test]
@@ -66,8 +71,24 @@ fn debug_text_of_a_ticket_hides_the_secret_and_only_sixteen_addresses_are_writte
         secret: AccessSecret([0xab; 32]),
         node: NodeId([2; 32]),
         addresses: vec![address; 20],
+        trackers: Trackers::default(),
     };
     let debug = format!("{ticket:?}");
     assert!(!debug.contains("abab") && !debug.contains("171"), "{debug}");
     assert_eq!(Ticket::parse(&ticket.text()).unwrap().addresses.len(), 16);
+}
+
+#[test]
+fn a_ticket_without_trackers_is_still_of_the_first_version() {
+    let mut ticket = Ticket {
+        content: ContentId([1; 32]),
+        secret: AccessSecret([2; 32]),
+        node: NodeId([3; 32]),
+        addresses: Vec::new(),
+        trackers: Trackers::default(),
+    };
+    // The first digit holds five bits of the version, the second its last three.
+    assert!(ticket.text().starts_with("truecopy:ae"), "{}", ticket.text());
+    ticket.trackers.add("https://tracker.example".parse().unwrap());
+    assert!(ticket.text().starts_with("truecopy:ai"), "{}", ticket.text());
 }

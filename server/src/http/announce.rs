@@ -8,7 +8,7 @@ use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
 use truecopy_protocol::content::identity::Nonce;
 use truecopy_protocol::job::Signature;
-use truecopy_protocol::{DiscoveryKey, NodeId, UnixTime, hex};
+use truecopy_protocol::{DiscoveryKey, NodeId, UnixTime, hex, unhex};
 
 use super::app::{App, civil};
 use super::reply::{self, Answer};
@@ -194,18 +194,4 @@ pub(super) fn parse(body: &[u8]) -> Result<Request, String> {
 /// The bytes of a field in hexadecimal.
 fn bytes<const N: usize>(field: &str, text: &str) -> Result<[u8; N], String> {
     unhex(text).ok_or_else(|| format!("{field} is not {} hexadecimal digits", 2 * N))
-}
-
-/// Exactly `N` bytes from hexadecimal digits of either case.
-pub(super) fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let mut bytes = [0; N];
-    if text.len() != 2 * N {
-        return None;
-    }
-    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        let high = char::from(pair[0]).to_digit(16)?;
-        let low = char::from(pair[1]).to_digit(16)?;
-        *byte = (high << 4 | low) as u8;
-    }
-    Some(bytes)
 }

@@ -2,9 +2,8 @@
 
 use hyper::StatusCode;
 use serde::Serialize;
-use truecopy_protocol::DiscoveryKey;
+use truecopy_protocol::{DiscoveryKey, unhex};
 
-use super::announce::unhex;
 use super::app::App;
 use super::reply::{self, Answer};
 use crate::tracker::Scrape;

@@ -4,37 +4,12 @@ use std::fmt;
 use std::num::NonZeroU16;
 
 use sha2::{Digest, Sha256};
-use truecopy_protocol::content::identity::Nonce;
+use truecopy_protocol::content::identity::{AnnounceStatement, Nonce};
+pub use truecopy_protocol::job::AnnounceEvent as Event;
 use truecopy_protocol::job::Signature;
 use truecopy_protocol::{DiscoveryKey, NodeId, UnixTime};
 
 use super::Token;
-
-const TAG: &[u8] = b"truecopy/1 announce";
-
-/// What happened at the peer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// Nothing: it is still there.
-    None,
-    /// It takes part now.
-    Started,
-    /// It no longer takes part.
-    Stopped,
-    /// It has everything now.
-    Completed,
-}
-
-impl Event {
-    const fn number(self) -> u8 {
-        match self {
-            Self::None => 0,
-            Self::Started => 1,
-            Self::Stopped => 2,
-            Self::Completed => 3,
-        }
-    }
-}
 
 /// Why a tracker should believe that the node says this.
 #[derive(Clone, Copy)]
@@ -79,24 +54,11 @@ pub struct Announce {
 }
 
 impl Announce {
-    /// The bytes to sign: tag, length of the origin (16 bits), the tracker's origin (`scheme://host[:port]`), share,
-    /// node, event (one byte: 0 none, 1 started, 2 stopped, 3 completed), port (16 bits), bytes left (64 bits), time
-    /// (64 bits), nonce; numbers little-endian. The origin is cut at 65,535 bytes.
+    /// The bytes to sign, for the tracker of this origin.
     pub fn statement(&self, origin: &str, time: UnixTime, nonce: &Nonce) -> Vec<u8> {
-        let origin = &origin.as_bytes()[..origin.len().min(usize::from(u16::MAX))];
-        [
-            TAG,
-            &(origin.len() as u16).to_le_bytes(),
-            origin,
-            &self.discovery.0,
-            &self.node.0,
-            &[self.event.number()],
-            &self.port.get().to_le_bytes(),
-            &self.left.to_le_bytes(),
-            &time.0.to_le_bytes(),
-            &nonce.0,
-        ]
-        .concat()
+        let Self { discovery, node, port, left, event, .. } = *self;
+        let nonce = *nonce;
+        AnnounceStatement { origin, discovery, node, event, port: port.get(), left, time, nonce }.bytes()
     }
 }
 

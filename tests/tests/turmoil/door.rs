@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use truecopy_protocol::input::{Command, Input, LinkLoss};
-use truecopy_protocol::job::{Done, Job};
+use truecopy_protocol::job::{AnnounceError, Done, Job};
 use truecopy_protocol::output::{Event, Output};
 use truecopy_protocol::{Candidate, Config, ConnId, Node, NodeId, Now, UnixTime};
 use truecopy_sim::stream::Random;
@@ -132,6 +132,7 @@ impl Door {
                 let verdict = verify(job.signer, &job.statement, &job.signature);
                 job.done(verdict)
             }
+            Ran::Announce(job) => job.done(Err(AnnounceError::Unreachable)),
         }
     }
 

@@ -1,37 +1,41 @@
-//! A queue of jobs for some threads.
+//! A queue of jobs of one kind for some threads.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use truecopy_protocol::job::Job;
-
-#[derive(Debug, Default)]
-pub(crate) struct Lane {
-    state: Mutex<State>,
+#[derive(Debug)]
+pub(crate) struct Lane<T> {
+    state: Mutex<State<T>>,
     more: Condvar,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    jobs: VecDeque<Job>,
+#[derive(Debug)]
+struct State<T> {
+    jobs: VecDeque<T>,
     /// Threads that wait. Waking one costs a system call, so it is done only if there is one.
     idle: usize,
     shop: Shop,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Shop {
-    #[default]
     Open,
     Closed,
 }
 
-impl Lane {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl<T> Default for Lane<T> {
+    fn default() -> Self {
+        let state = State { jobs: VecDeque::new(), idle: 0, shop: Shop::Open };
+        Self { state: Mutex::new(state), more: Condvar::new() }
+    }
+}
+
+impl<T> Lane<T> {
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn add(&self, job: Job) {
+    pub(crate) fn add(&self, job: T) {
         let mut state = self.lock();
         state.jobs.push_back(job);
         let idle = state.idle;
@@ -42,7 +46,7 @@ impl Lane {
     }
 
     /// The next job; waits for it. None when the lane is closed.
-    pub(crate) fn take(&self) -> Option<Job> {
+    pub(crate) fn take(&self) -> Option<T> {
         let mut state = self.lock();
         loop {
             if state.shop == Shop::Closed {

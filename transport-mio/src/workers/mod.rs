@@ -1,17 +1,19 @@
 //! Threads that do the jobs of the core. Long ones (syncs, commits) have a thread of their own, so that they never
-//! stand in the way of bytes.
+//! stand in the way of bytes; words with trackers have theirs in `tracker`.
 
 mod lane;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::{io, num::NonZeroUsize};
 
-use truecopy_protocol::job::{Done, Durability, Job, Signature};
+use truecopy_protocol::job::{AnnounceError, Done, Durability, Job, Signature};
 use truecopy_transport::keys::{KeyPair, verify};
 use truecopy_transport::store::{Ran, Registry};
 
-use self::lane::Lane;
+pub(crate) use self::lane::Lane;
+use crate::tracker::Announcers;
 
 /// Workers for bytes, whatever the machine has.
 const WORKERS_MAX: usize = 4;
@@ -32,8 +34,9 @@ struct Bench {
 }
 
 pub(crate) struct Workers {
-    quick: Arc<Lane>,
-    slow: Arc<Lane>,
+    quick: Arc<Lane<Job>>,
+    slow: Arc<Lane<Job>>,
+    announcers: Announcers,
     stores: Registry,
     threads: Vec<JoinHandle<()>>,
 }
@@ -45,9 +48,11 @@ impl Workers {
         keys: Vec<KeyPair>,
         deliver: Deliver,
     ) -> io::Result<Self> {
+        let key = keys.first().cloned().ok_or(io::ErrorKind::InvalidInput)?;
+        let announcers = Announcers::new(key, Arc::clone(&deliver));
         let bench = Arc::new(Bench { stores: stores.clone(), keys, deliver });
         let (quick, slow) = (Arc::new(Lane::default()), Arc::new(Lane::default()));
-        let mut workers = Self { quick, slow, stores, threads: Vec::new() };
+        let mut workers = Self { quick, slow, announcers, stores, threads: Vec::new() };
         for number in 0..=count.get() {
             let lane = Arc::clone(if number == 0 { &workers.slow } else { &workers.quick });
             let bench = Arc::clone(&bench);
@@ -63,10 +68,11 @@ impl Workers {
     }
 
     /// Queues a job. Their number is bounded by the core: by its buffers, and a few for each share and connection.
-    pub(crate) fn submit(&self, job: Job) {
-        let lane = match &job {
+    pub(crate) fn submit(&mut self, job: Job) {
+        let lane = match job {
+            Job::Announce(job) => return self.announcers.submit(job),
             Job::Open(_) | Job::Commit(_) => &self.slow,
-            Job::Checkpoint(job) => match job.durability {
+            Job::Checkpoint(ref job) => match job.durability {
                 Durability::Synced => &self.slow,
                 Durability::Written => &self.quick,
             },
@@ -77,12 +83,18 @@ impl Workers {
 
     /// What has begun is finished, what waits is dropped.
     pub(crate) fn finish(&mut self) {
+        self.announcers.finish();
         self.quick.close();
         self.slow.close();
         for thread in self.threads.drain(..) {
             // Panics inside of jobs are caught there.
             let _ = thread.join();
         }
+    }
+
+    /// The node listens there: that is what trackers are told.
+    pub(crate) fn listening(&self, addresses: &[SocketAddr]) {
+        self.announcers.listening(addresses);
     }
 
     pub(crate) fn stores(&self) -> &Registry {
@@ -111,6 +123,8 @@ impl Bench {
                 let verdict = verify(job.signer, &job.statement, &job.signature);
                 job.done(verdict)
             }
+            // None comes here: they have threads of their own.
+            Ran::Announce(job) => job.done(Err(AnnounceError::Local)),
         }
     }
 }

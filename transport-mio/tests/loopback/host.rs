@@ -148,7 +148,11 @@ impl Host {
 
     /// The same for content of which only the name is known.
     pub(crate) fn seek_id(&self, content: ContentId, key: Option<NodeId>, address: Candidate) {
-        let peers = vec![PeerHint { key, addresses: vec![address] }];
+        self.seek_among(content, vec![PeerHint { key, addresses: vec![address] }]);
+    }
+
+    /// The same from peers that are known, or from nobody yet.
+    pub(crate) fn seek_among(&self, content: ContentId, peers: Vec<PeerHint>) {
         let fetch = Fetch::new(SHARE, content, SECRET, peers);
         self.handle.command(Command::Fetch(fetch)).unwrap();
     }

@@ -9,4 +9,7 @@ mod host;
 mod hostile;
 mod links;
 mod stuck;
+#[path = "../common/tracker.rs"]
+mod tracker;
+mod trackers;
 mod transfer;

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use truecopy_protocol::input::Input;
-use truecopy_protocol::job::{Claim, Done, Durability, Job, JobResult, StorageError};
+use truecopy_protocol::job::{AnnounceError, Claim, Done, Durability, Job, JobResult, StorageError};
 use truecopy_transport::store::Ran;
 
 use super::agenda::{Happening, Life};
@@ -38,7 +38,7 @@ impl World<'_> {
         let takes = match &job {
             Job::Read(_) | Job::Land(_) | Job::Sign(_) | Job::Verify(_) => 50_000 + below(draws, 400_000),
             Job::Rehash(_) => 100_000 + below(draws, MS),
-            Job::Open(_) | Job::Commit(_) => MS + below(draws, 10 * MS),
+            Job::Open(_) | Job::Commit(_) | Job::Announce(_) => MS + below(draws, 10 * MS),
             Job::Checkpoint(job) => match job.durability {
                 Durability::Written => 50_000 + below(draws, 200_000),
                 Durability::Synced => MS + below(draws, 10 * MS),
@@ -91,6 +91,8 @@ impl World<'_> {
                 let verdict = self.hosts[host].identity.verify(&job);
                 job.done(verdict)
             }
+            // No tracker is in any plan.
+            Ran::Announce(job) => job.done(Err(AnnounceError::Unreachable)),
         };
         if panics::count() > panicked {
             self.fail(
@@ -139,7 +141,7 @@ impl World<'_> {
             }
             Job::Checkpoint(job) => About::Checkpoint(job.claims.clone(), job.durability),
             Job::Commit(_) => About::Commit,
-            Job::Read(_) | Job::Sign(_) | Job::Verify(_) => About::Other,
+            Job::Read(_) | Job::Sign(_) | Job::Verify(_) | Job::Announce(_) => About::Other,
         }
     }
 

@@ -214,6 +214,7 @@ pub(super) const fn job_kind(job: &Job) -> &'static str {
         Job::Commit(_) => "commit",
         Job::Sign(_) => "sign",
         Job::Verify(_) => "verify",
+        Job::Announce(_) => "announce",
     }
 }
 
@@ -233,6 +234,7 @@ const fn answer_kind(result: &JobResult) -> (&'static str, Answer) {
         JobResult::Commit(result) => ("commit", of(result)),
         JobResult::Sign(_) => ("sign", Answer::Done),
         JobResult::Verify(_) => ("verify", Answer::Done),
+        JobResult::Announce(result) => ("announce", of(result)),
     }
 }
 

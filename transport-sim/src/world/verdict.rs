@@ -298,6 +298,7 @@ impl World<'_> {
             Event::Failed { .. } => "event failed",
             Event::Receipt { .. } => "event receipt",
             Event::SourceBroken { .. } => "event source-broken",
+            Event::Tracker { .. } => "event tracker",
             Event::Ended { .. } => "event ended",
             Event::Refused { .. } => "event refused",
         };

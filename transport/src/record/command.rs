@@ -71,6 +71,9 @@ pub(super) fn recorded<'a>(command: &'a Command, secrets: &mut Secrets) -> Recor
         Command::Resume { share } => RecordedCommand::Resume(*share),
         Command::Retry { share } => RecordedCommand::Retry(*share),
         Command::End { share, reason } => RecordedCommand::End(*share, *reason),
+        Command::AddTrackers { share, trackers } => {
+            RecordedCommand::AddTrackers(*share, Cow::Borrowed(trackers))
+        }
     }
 }
 
@@ -133,6 +136,9 @@ impl RecordedCommand<'_> {
             Self::Resume(share) => Command::Resume { share },
             Self::Retry(share) => Command::Retry { share },
             Self::End(share, reason) => Command::End { share, reason },
+            Self::AddTrackers(share, trackers) => {
+                Command::AddTrackers { share, trackers: trackers.into_owned() }
+            }
         };
         Ok((command, None))
     }

@@ -8,7 +8,7 @@ use truecopy_protocol::content::selection::Selection;
 use truecopy_protocol::input::{Afterwards, LinkLoss, Order, Path, PeerHint, Swarming};
 use truecopy_protocol::job::{JobId, JobResult};
 use truecopy_protocol::wire::Reason;
-use truecopy_protocol::{Config, ConnId, ContentId, Hash, NodeId, Now, ShareId, UnixTime};
+use truecopy_protocol::{Config, ConnId, ContentId, Hash, NodeId, Now, ShareId, Trackers, UnixTime};
 
 /// With what a node began. The first message of a recording.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -179,6 +179,8 @@ pub enum RecordedCommand<'a> {
     Retry(ShareId),
     /// Ends a share.
     End(ShareId, Reason),
+    /// Names trackers.
+    AddTrackers(ShareId, Cow<'a, Trackers>),
 }
 
 /// An output, as far as it is needed to tell it from another.

@@ -6,7 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use truecopy_protocol::job::{
-    Checkpoint, Commit, Done, Job, Land, Open, Opened, Outcome, Read, Rehash, Sign, StorageError, Verify,
+    Announce, Checkpoint, Commit, Done, Job, Land, Open, Opened, Outcome, Read, Rehash, Sign, StorageError,
+    Verify,
 };
 use truecopy_protocol::{Hash, ShareId};
 
@@ -64,6 +65,8 @@ pub enum Ran {
     Sign(Sign),
     /// No work for a store.
     Verify(Verify),
+    /// No work for a store: whoever speaks with trackers must do it.
+    Announce(Announce),
 }
 
 impl Registry {
@@ -110,6 +113,7 @@ impl Registry {
             }
             Job::Sign(job) => return Ran::Sign(job),
             Job::Verify(job) => return Ran::Verify(job),
+            Job::Announce(job) => return Ran::Announce(job),
         })
     }
 

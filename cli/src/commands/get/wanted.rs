@@ -6,7 +6,7 @@ use truecopy_protocol::Candidate;
 use truecopy_protocol::content::layers::Layers;
 use truecopy_protocol::content::manifest::Manifest;
 use truecopy_protocol::input::{Fetch, PeerHint};
-use truecopy_protocol::{AccessSecret, ContentId, ShareId};
+use truecopy_protocol::{AccessSecret, ContentId, ShareId, Trackers};
 
 use super::super::source::{self, Source};
 use crate::args::{GetArgs, PeerSpec};
@@ -18,6 +18,7 @@ pub(super) struct Wanted {
     pub(super) content: ContentId,
     secret: AccessSecret,
     peers: Vec<PeerHint>,
+    trackers: Trackers,
     known: Option<(Arc<Manifest>, Arc<Layers>)>,
 }
 
@@ -29,27 +30,43 @@ impl Wanted {
                 content: ticket.content,
                 secret: ticket.secret,
                 peers: vec![PeerHint { key: Some(ticket.node), addresses: ticket.addresses }],
+                trackers: ticket.trackers,
+                known: None,
+            },
+            Source::Link(link) => Self {
+                content: link.content,
+                secret: link.secret,
+                peers: Vec::new(),
+                trackers: link.trackers,
                 known: None,
             },
             Source::Metadata(metadata) => Self {
                 content: metadata.manifest.content_id(),
                 secret: AccessSecret::PUBLIC,
                 peers: Vec::new(),
+                trackers: metadata.trackers,
                 known: Some((metadata.manifest, Arc::new(metadata.layers))),
             },
         };
         for peer in &args.peer {
             wanted.add(peer)?;
         }
-        if wanted.peers.iter().all(|peer| peer.addresses.is_empty()) {
-            return Err(Error::usage("nothing says who has it").hint("name a peer: --peer HOST:PORT"));
+        args.tracker.iter().for_each(|tracker| wanted.trackers.add(tracker.clone()));
+        if wanted.trackers.is_empty() && wanted.peers.iter().all(|peer| peer.addresses.is_empty()) {
+            return Err(Error::usage("nothing says who has it")
+                .hint("name a peer or a tracker: --peer HOST:PORT, --tracker URL"));
         }
         Ok(wanted)
     }
 
+    /// Where peers announce themselves.
+    pub(super) const fn trackers(&self) -> &Trackers {
+        &self.trackers
+    }
+
     /// Where the peers should be, in words.
     pub(super) fn addresses(&self) -> String {
-        words::addresses(&self.peers)
+        words::addresses(&self.peers, &self.trackers)
     }
 
     fn add(&mut self, peer: &PeerSpec) -> Result<()> {
@@ -70,6 +87,7 @@ impl Wanted {
                 if self.secret == AccessSecret::PUBLIC {
                     self.secret = ticket.secret;
                 }
+                ticket.trackers.iter().for_each(|tracker| self.trackers.add(tracker.clone()));
                 PeerHint { key: Some(ticket.node), addresses: ticket.addresses }
             }
         };

@@ -18,6 +18,7 @@ use crate::escape::Shown;
 use crate::exit::{Error, Exit, Result};
 use crate::output::{Event, Link, Placed, Sent, Waiting};
 use crate::run::Context;
+use crate::trackers::Heard;
 use crate::words;
 
 /// A receipt is checked beside everything else: one that came last may be told so much later than the goodbye.
@@ -60,6 +61,7 @@ pub(super) struct Sending<'a> {
     /// Bytes that receivers were sent who are forgotten.
     sent_before: u64,
     idle_since: Instant,
+    heard: Heard,
 }
 
 impl<'a> Sending<'a> {
@@ -71,7 +73,8 @@ impl<'a> Sending<'a> {
         manifest: Arc<Manifest>,
     ) -> Self {
         let (peers, idle_since) = (BTreeMap::new(), Instant::now());
-        Self { args, context, controls, open, manifest, peers, sent_before: 0, idle_since }
+        let heard = Heard::default();
+        Self { args, context, controls, open, manifest, peers, sent_before: 0, idle_since, heard }
     }
 
     /// Serves until the user, `--once`, `--timeout` or a broken source ends it.
@@ -130,6 +133,9 @@ impl<'a> Sending<'a> {
             NodeEvent::SourceBroken { entry, why, .. } => return Err(self.broken(entry, why)?),
             NodeEvent::Refused { why, .. } => {
                 return Err(Error::new(Exit::Unexpected, format!("the core refused a command: {why}")));
+            }
+            NodeEvent::Tracker { tracker, said, .. } => {
+                self.heard.tell(&self.context.reporter, tracker, said);
             }
             NodeEvent::Offer { .. }
             | NodeEvent::Waiting { .. }

@@ -183,7 +183,7 @@ impl Life {
                 self.stage = Stage::Ended;
                 self.peers.is_empty() && matches!(stage, Stage::Placed | Stage::Failed | Stage::Told)
             }
-            Event::Refused { .. } => true,
+            Event::Refused { .. } | Event::Tracker { .. } => true,
         };
         assert!(good, "{event:?} has no place in {stage:?} by {cause:?}");
     }
@@ -204,6 +204,7 @@ pub(super) const fn share(event: &Event) -> ShareId {
         | Event::Failed { share, .. }
         | Event::Receipt { share, .. }
         | Event::SourceBroken { share, .. }
+        | Event::Tracker { share, .. }
         | Event::Ended { share }
         | Event::Refused { share, .. } => *share,
     }

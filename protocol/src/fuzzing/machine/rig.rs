@@ -425,7 +425,7 @@ const fn kind_of(job: &Job) -> Kind {
         Job::Rehash(_) => Kind::Rehash,
         Job::Commit(_) => Kind::Commit,
         Job::Verify(_) => Kind::Verify,
-        Job::Open(_) | Job::Land(_) | Job::Checkpoint(_) | Job::Sign(_) => Kind::Other,
+        Job::Open(_) | Job::Land(_) | Job::Checkpoint(_) | Job::Sign(_) | Job::Announce(_) => Kind::Other,
     }
 }
 
@@ -437,6 +437,7 @@ const fn share_of(job: &Job) -> Option<ShareId> {
         Job::Rehash(job) => Some(job.share),
         Job::Checkpoint(job) => Some(job.share),
         Job::Commit(job) => Some(job.share),
-        Job::Sign(_) | Job::Verify(_) => None,
+        // A share does not wait for its trackers.
+        Job::Sign(_) | Job::Verify(_) | Job::Announce(_) => None,
     }
 }

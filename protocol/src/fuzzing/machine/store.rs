@@ -8,7 +8,8 @@ use crate::content::manifest::EntryKind;
 use crate::content::selection::Selection;
 use crate::content::tree::{OneByOne, subtree};
 use crate::job::{
-    Claim, Done, Job, Land, Opened, Outcome, Read, Rehash, Signature, StorageError, Trust, Verdict,
+    AnnounceError, Claim, Done, Job, Land, Opened, Outcome, Read, Rehash, Signature, StorageError, Trust,
+    Verdict,
 };
 use crate::{BlobId, ChunkIndex, EntryIndex, ShareId};
 
@@ -102,7 +103,8 @@ impl Store {
             }
             Job::Checkpoint(job) => job.claims.iter().for_each(|claim| self.check_claim(job.share, claim)),
             Job::Commit(job) => self.check_whole(job.share),
-            Job::Read(_) | Job::Land(_) | Job::Rehash(_) | Job::Sign(_) | Job::Verify(_) => {}
+            Job::Read(_) | Job::Land(_) | Job::Rehash(_) => {}
+            Job::Sign(_) | Job::Verify(_) | Job::Announce(_) => {}
         }
     }
 
@@ -153,6 +155,7 @@ impl Store {
             (Job::Sign(job), _) => job.done(Signature([7; 64])),
             (Job::Verify(job), None) => job.done(Verdict::Genuine),
             (Job::Verify(job), Some(_)) => job.done(Verdict::Forged),
+            (Job::Announce(job), _) => job.done(Err(AnnounceError::Unreachable)),
             (Job::Open(job), Some(error)) => job.done(Err(error)),
             (Job::Read(job), Some(error)) => job.done(Err(error)),
             (Job::Land(job), Some(error)) => job.done(Err(error)),
