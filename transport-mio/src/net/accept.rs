@@ -127,7 +127,7 @@ impl Net {
             && let Some(socket) = self.sockets.get_mut(&token)
         {
             tracing::info!(conn = socket.link.conn().0, remote = %socket.remote, "gives way to another");
-            socket.link.lost(door, LinkLoss::Closed);
+            socket.link.evict(door);
             self.remove(token);
         }
     }
