@@ -6,7 +6,6 @@ use mio::net::TcpStream;
 use mio::{Interest, Token};
 use truecopy_protocol::ConnId;
 use truecopy_protocol::content::identity::Role;
-use truecopy_protocol::input::LinkLoss;
 use truecopy_transport::link::Phase;
 
 use super::{Adopted, Net, Reception};

@@ -18,6 +18,8 @@ struct Run {
     now: u64,
     /// What each moved, and how many bytes a second it could at most.
     conns: Vec<(u64, u64)>,
+    /// When each has its next turn.
+    due: Vec<Now>,
     begun: u64,
     late: u64,
 }
@@ -27,7 +29,7 @@ impl Run {
         let mut pacer = Pacer::default();
         pacer.set(Now::ZERO, rates);
         let conns = speeds.iter().map(|speed| (0, *speed)).collect();
-        Self { pacer, now: 0, conns, begun: 0, late }
+        Self { pacer, now: 0, conns, due: vec![Now::ZERO; speeds.len()], begun: 0, late }
     }
 
     /// Goes on for so long; what each connection moved meanwhile.
@@ -37,8 +39,9 @@ impl Run {
         let until = self.now + time;
         while self.now < until {
             self.now += MS + self.now % (self.late + 1);
-            // As drivers do: whoever is not through has another turn after the others.
+            // As drivers do: turns in the order of their times; whoever is not through has another one after the others.
             let mut busy: Vec<usize> = (0..self.conns.len()).collect();
+            busy.sort_by_key(|conn| self.due[*conn]);
             while !busy.is_empty() {
                 busy.retain(|conn| self.turn(*conn));
             }
@@ -62,6 +65,7 @@ impl Run {
             }
             Grant::Later(at) => {
                 assert!(at > now, "a time to come");
+                self.due[index] = at;
                 false
             }
             Grant::Bytes(most) => {
