@@ -2,6 +2,7 @@
 //! variable, then the file.
 
 mod config;
+mod limits;
 mod sim;
 mod values;
 
@@ -12,6 +13,7 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 
+pub use limits::{Hours, Limit, LimitArgs};
 pub use sim::{
     BenchArgs, CoverageArgs, DeterminismArgs, ExplainArgs, PlanArgs, ShrinkArgs, SimArgs, SimChannel,
     SimCommand, SimReplayArgs, StoryArgs, SweepArgs,
@@ -138,6 +140,9 @@ pub struct SendArgs {
     /// Write a recording of the run, to be replayed: it names files and peers, but holds no secret and no byte of a file
     #[arg(long, env = "TRUECOPY_RECORD", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub record: Option<PathBuf>,
+    /// Limits of rates.
+    #[command(flatten)]
+    pub limits: LimitArgs,
     /// Output.
     #[command(flatten)]
     pub output: OutputArgs,
@@ -179,6 +184,9 @@ pub struct GetArgs {
     /// Write a recording of the run, to be replayed: it names files and peers, but holds no secret and no byte of a file
     #[arg(long, env = "TRUECOPY_RECORD", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub record: Option<PathBuf>,
+    /// Limits of rates.
+    #[command(flatten)]
+    pub limits: LimitArgs,
     /// Output.
     #[command(flatten)]
     pub output: OutputArgs,

@@ -21,6 +21,7 @@ use crate::args::GetArgs;
 use crate::control::{Control, Controls};
 use crate::escape::Shown;
 use crate::exit::{Error, Exit, Result};
+use crate::limits::Limits;
 use crate::net::{Net, Setup, patience};
 use crate::output::{Event, Link, Moved, Placed, Reporter};
 use crate::record::{self, Run};
@@ -47,7 +48,9 @@ pub fn run(args: &GetArgs, context: &Context) -> Result<Exit> {
         .map_err(|_| Error::new(Exit::Unexpected, "the system gives no random numbers"))?;
     let controls = Controls::new()?;
     let run = Run::begin(patience(args.timeout), args.record.as_deref(), &context.reporter)?;
-    let net = Net::start(Setup { key, run: run.clone(), listen: Vec::new() }).map_err(|error| {
+    let limits = Limits::new(&args.limits);
+    let setup = Setup { key, run: run.clone(), listen: Vec::new(), rates: limits.rates() };
+    let net = Net::start(setup).map_err(|error| {
         Error::new(Exit::Unexpected, format!("the network cannot be used: {}", Shown::io(&error)))
     })?;
     let mut getting = Getting {
@@ -55,6 +58,7 @@ pub fn run(args: &GetArgs, context: &Context) -> Result<Exit> {
         reporter: &context.reporter,
         controls,
         net,
+        limits,
         run,
         place,
         content: wanted.content,
@@ -65,6 +69,7 @@ pub fn run(args: &GetArgs, context: &Context) -> Result<Exit> {
         last: None,
         will: Will::Go,
     };
+    getting.limits.tell(getting.reporter);
     let fetch = wanted.fetch(SHARE, &getting.place)?;
     getting.command(Command::Fetch(fetch))?;
     getting.go_on()
@@ -83,6 +88,7 @@ struct Getting<'a> {
     reporter: &'a Reporter,
     controls: Controls,
     net: Net,
+    limits: Limits,
     run: Run,
     place: PathBuf,
     content: ContentId,
@@ -107,6 +113,7 @@ impl Getting<'_> {
                     return Ok(exit);
                 }
             }
+            self.limits.look(&self.net, self.reporter)?;
             if let Some(event) = self.net.next()?
                 && let Some(exit) = self.happened(event)?
             {
@@ -121,6 +128,10 @@ impl Getting<'_> {
             let reason = if wish == Control::Quit { Reason::Cancelled } else { Reason::Leaving };
             self.command(Command::End { share, reason })?;
             return self.leave(exit).map(Some);
+        }
+        if let Control::Faster | Control::Slower = wish {
+            self.limits.obey(wish, &self.net, self.reporter)?;
+            return Ok(None);
         }
         let pause = match wish {
             Control::Pause => true,
@@ -212,8 +223,8 @@ impl Getting<'_> {
                 self.accepted = Some(accepted);
                 self.controls.read_keys();
                 if self.controls.has_keys() {
-                    self.reporter
-                        .tell(&Event::Note { text: "keys: p pause, r resume or retry, q stop and keep" });
+                    let text = "keys: p pause, r resume or retry, + and - faster and slower, q stop and keep";
+                    self.reporter.tell(&Event::Note { text });
                 }
                 self.command(Command::Accept { share: SHARE, selection })?;
                 return Ok(None);

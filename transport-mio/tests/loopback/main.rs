@@ -8,5 +8,6 @@ mod ends;
 mod host;
 mod hostile;
 mod links;
+mod rates;
 mod stuck;
 mod transfer;

@@ -141,8 +141,9 @@ fn on_a_host(fault: &Fault) -> String {
         Fault::Think { receiver, .. } => format!("the user of host {receiver} looks at the offer for long"),
         Fault::Pause { receiver, .. } => format!("the user of host {receiver} pauses"),
         Fault::Limit { host, up, down, .. } => {
-            let rate =
-                |rate| if rate == 0 { "any rate".to_owned() } else { format!("{rate} bytes a second") };
+            let rate = |rate: &u64| {
+                if *rate == 0 { "any rate".to_owned() } else { format!("{rate} bytes a second") }
+            };
             format!(
                 "the user of host {host} limits what it sends to {}, what it receives to {}",
                 rate(up),
