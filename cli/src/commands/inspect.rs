@@ -13,6 +13,7 @@ use truecopy_protocol::input::{Command, Fetch, PeerHint};
 use truecopy_protocol::output::Event as NodeEvent;
 use truecopy_protocol::wire::Reason;
 use truecopy_transport::keys::KeyPair;
+use truecopy_transport::pace::Rates;
 
 use super::source::{self, Source};
 use super::{contents, verify};
@@ -87,9 +88,10 @@ fn fetch(args: &InspectArgs, context: &Context, ticket: Ticket) -> Result<Arc<Ma
         .map_err(|_| Error::new(Exit::Unexpected, "the system gives no random numbers"))?;
     let config = patience(Some(args.timeout.unwrap_or(Pause(PATIENCE))));
     let net =
-        Net::start(Setup { key, run: Run::unrecorded(config)?, listen: Vec::new() }).map_err(|error| {
-            Error::new(Exit::Unexpected, format!("the network cannot be used: {}", Shown::io(&error)))
-        })?;
+        Net::start(Setup { key, run: Run::unrecorded(config)?, listen: Vec::new(), rates: Rates::default() })
+            .map_err(|error| {
+                Error::new(Exit::Unexpected, format!("the network cannot be used: {}", Shown::io(&error)))
+            })?;
     let command =
         |command| net.handle.command(command).map_err(|stopped| Error::new(Exit::Unexpected, stopped));
     command(Command::Fetch(Fetch::new(SHARE, content, secret, peers)))?;
