@@ -157,7 +157,7 @@ impl World<'_> {
     /// The limits of rates of a host are what the plan says for now; whoever waits for them asks again.
     fn limit(&mut self, host: usize) {
         let now = self.now;
-        let limits = self.plan.faults.iter().filter_map(|fault| match *fault {
+        let mut limits = self.plan.faults.iter().filter_map(|fault| match *fault {
             Fault::Limit { host: of, from_ms, to_ms, up, down }
                 if usize::from(of) == host && self.weather.window(from_ms, to_ms).holds(now) =>
             {
@@ -165,7 +165,7 @@ impl World<'_> {
             }
             _ => None,
         });
-        let rates = limits.last().unwrap_or_else(|| self.plan.tuning.rates());
+        let rates = limits.next_back().unwrap_or_else(|| self.plan.tuning.rates());
         let machine = &mut self.hosts[host];
         machine.rates = rates;
         let host_now = machine.now(now);
