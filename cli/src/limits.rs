@@ -68,7 +68,7 @@ impl Limits {
         self.change(planned, net, reporter)
     }
 
-    /// Obeys the keys that change limits: twice or half as much, both ways; nothing else.
+    /// Obeys the keys that change limits: twice or half as much, where one is set; nothing else.
     ///
     /// # Errors
     /// If the network part of the program has ended.
@@ -78,7 +78,7 @@ impl Limits {
             Control::Slower => slower,
             _ => return Ok(()),
         };
-        self.change(Rates { up: step(self.rates.up), down: step(self.rates.down) }, net, reporter)
+        self.change(stepped(self.rates, step), net, reporter)
     }
 
     fn change(&mut self, rates: Rates, net: &Net, reporter: &Reporter) -> Result<()> {
@@ -86,6 +86,14 @@ impl Limits {
         net.handle.set_rates(rates).map_err(|stopped| Error::new(Exit::Unexpected, stopped))?;
         self.say(reporter);
         Ok(())
+    }
+}
+
+/// Other limits in place of those that are set; without any, both ways.
+fn stepped(rates: Rates, step: fn(Option<Rate>) -> Option<Rate>) -> Rates {
+    match rates {
+        Rates { up: None, down: None } => Rates { up: step(None), down: step(None) },
+        Rates { up, down } => Rates { up: up.and(step(up)), down: down.and(step(down)) },
     }
 }
 
@@ -156,5 +164,13 @@ mod tests {
         assert_eq!(slower(None), Rate::new(KEYS_MAX));
         assert_eq!(faster(Rate::new(KEYS_MAX)), None);
         assert_eq!(faster(None), None);
+    }
+
+    #[test]
+    fn keys_change_the_limits_that_are_set_and_both_if_none_is() {
+        assert_eq!(stepped(rates(0, 4), slower), rates(0, 2));
+        assert_eq!(stepped(rates(1, 4), faster), rates(2, 8));
+        assert_eq!(stepped(Rates::default(), slower), rates(64, 64));
+        assert_eq!(stepped(Rates::default(), faster), Rates::default());
     }
 }

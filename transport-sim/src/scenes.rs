@@ -124,7 +124,8 @@ impl Scene {
         let receivers = f64::from(scenario.receivers);
         let givers = receivers - f64::from(scenario.free_riders) + f64::from(scenario.senders - self.liars);
         let whole = (size / rate).max(receivers * size / (givers * rate));
-        let chunk = truecopy_protocol::content::geometry::ChunkSize::for_share(scenario.size()).bytes() as f64;
+        let chunk =
+            truecopy_protocol::content::geometry::ChunkSize::for_share(scenario.size()).bytes() as f64;
         whole + receivers.log2().ceil() * chunk / rate
     }
 
