@@ -2,6 +2,7 @@
 //! variable, then the file.
 
 mod config;
+mod limits;
 mod sim;
 mod values;
 
@@ -13,6 +14,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 use truecopy_protocol::TrackerUrl;
 
+pub use limits::{Hours, Limit, LimitArgs};
 pub use sim::{
     BenchArgs, CoverageArgs, DeterminismArgs, ExplainArgs, PlanArgs, ShrinkArgs, SimArgs, SimChannel,
     SimCommand, SimReplayArgs, StoryArgs, SweepArgs,
@@ -147,6 +149,9 @@ pub struct SendArgs {
     /// Write a recording of the run, to be replayed: it names files and peers, but holds no secret and no byte of a file
     #[arg(long, env = "TRUECOPY_RECORD", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub record: Option<PathBuf>,
+    /// Limits of rates.
+    #[command(flatten)]
+    pub limits: LimitArgs,
     /// Output.
     #[command(flatten)]
     pub output: OutputArgs,
@@ -191,6 +196,9 @@ pub struct GetArgs {
     /// Write a recording of the run, to be replayed: it names files and peers, but holds no secret and no byte of a file
     #[arg(long, env = "TRUECOPY_RECORD", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub record: Option<PathBuf>,
+    /// Limits of rates.
+    #[command(flatten)]
+    pub limits: LimitArgs,
     /// Output.
     #[command(flatten)]
     pub output: OutputArgs,

@@ -22,6 +22,10 @@ pub enum Control {
     Toggle,
     /// Dial at once whoever is waited for. `SIGUSR2`.
     Retry,
+    /// Twice the limits of rates. Key `+`.
+    Faster,
+    /// Half the limits of rates. Key `-`.
+    Slower,
     /// End; the state is kept. Key `q`.
     Quit,
     /// Ctrl-C.
@@ -36,7 +40,7 @@ impl Control {
         match self {
             Self::Quit | Self::Interrupt => Some(Exit::Interrupted),
             Self::Terminate => Some(Exit::Terminated),
-            Self::Pause | Self::Resume | Self::Toggle | Self::Retry => None,
+            Self::Pause | Self::Resume | Self::Toggle | Self::Retry | Self::Faster | Self::Slower => None,
         }
     }
 
@@ -44,6 +48,8 @@ impl Control {
         match key {
             b'p' | b'P' => Some(Self::Pause),
             b'r' | b'R' => Some(Self::Resume),
+            b'+' => Some(Self::Faster),
+            b'-' => Some(Self::Slower),
             b'q' | b'Q' => Some(Self::Quit),
             _ => None,
         }
@@ -52,6 +58,10 @@ impl Control {
 
 /// Wishes that wait to be read at most; more are those of a key held down.
 const WAITING_MAX: usize = 16;
+
+/// How often a process in the background looks whether it is in the foreground again.
+#[cfg(unix)]
+const BACKGROUND: std::time::Duration = std::time::Duration::from_millis(250);
 
 /// The wishes of the user, from now on.
 #[derive(Debug)]
@@ -111,7 +121,7 @@ impl Controls {
         // It sits in a read that nothing ends but the process.
         thread::spawn(move || {
             let mut key = [0];
-            while matches!(io::stdin().lock().read(&mut key), Ok(1)) {
+            while Terminal::waits_for_key() && matches!(io::stdin().lock().read(&mut key), Ok(1)) {
                 if let Some(wish) = Control::of_key(key[0]) {
                     let _ = to.try_send(wish);
                 }
@@ -157,12 +167,35 @@ struct Terminal {
 impl Terminal {
     fn raw() -> Option<Self> {
         use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+        if !Self::is_ours() {
+            return None;
+        }
         let before = tcgetattr(io::stdin()).ok()?;
         let mut raw = before.clone();
         // Ctrl-C stays a signal.
         raw.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO);
         tcsetattr(io::stdin(), OptionalActions::Now, &raw).ok()?;
         Some(Self { before })
+    }
+
+    /// Whether this process is in the foreground: one in the background that touches the terminal is stopped.
+    fn is_ours() -> bool {
+        rustix::termios::tcgetpgrp(io::stdin()).is_ok_and(|group| group == rustix::process::getpgrp())
+    }
+
+    /// Waits until there is a key for this process; false if there will be none any more.
+    fn waits_for_key() -> bool {
+        use rustix::event::{PollFd, PollFlags, poll};
+        loop {
+            let stdin = io::stdin();
+            match poll(&mut [PollFd::new(&stdin, PollFlags::IN)], None) {
+                Ok(_) if Self::is_ours() => return true,
+                // Somebody else types there.
+                Ok(_) => thread::sleep(BACKGROUND),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(_) => return false,
+            }
+        }
     }
 }
 
@@ -179,5 +212,9 @@ impl Terminal {
     /// Not written for this system: signals alone steer.
     fn raw() -> Option<Self> {
         None
+    }
+
+    fn waits_for_key() -> bool {
+        false
     }
 }

@@ -9,6 +9,7 @@ pub mod escape;
 pub mod exit;
 pub mod glob;
 pub mod home;
+pub mod limits;
 pub mod net;
 pub mod output;
 pub mod record;

@@ -7,6 +7,7 @@ use truecopy_mio::{Events, Handle, Listen, Reactor, ReactorConfig};
 use truecopy_protocol::Config;
 use truecopy_protocol::output::Event;
 use truecopy_transport::keys::KeyPair;
+use truecopy_transport::pace::Rates;
 
 use crate::args::Pause;
 use crate::exit::{Error, Exit, Result};
@@ -50,6 +51,8 @@ pub struct Setup {
     pub run: Run,
     /// Where it listens.
     pub listen: Vec<Listen>,
+    /// How fast bytes may go.
+    pub rates: Rates,
 }
 
 impl Net {
@@ -59,8 +62,12 @@ impl Net {
     /// If it cannot listen where it should, or the system has no threads or randomness left.
     pub fn start(setup: Setup) -> std::io::Result<Self> {
         let Run { config, seed, recording } = setup.run;
-        let mut config =
-            ReactorConfig { config, listen: setup.listen, ..ReactorConfig::new(setup.key, seed) };
+        let mut config = ReactorConfig {
+            config,
+            listen: setup.listen,
+            rates: setup.rates,
+            ..ReactorConfig::new(setup.key, seed)
+        };
         if let Some(recording) = &recording {
             config.record(recording);
         }

@@ -109,7 +109,7 @@ fn transfer(total: u64) -> Duration {
     let (sender, _sender_events, id) = start();
     let (receiver, events, _) = start();
     sender.register(SHARE, Arc::clone(&bytes) as Arc<dyn Storage>);
-    let spec = Share::new(SHARE, SECRET, Arc::clone(&manifest), Arc::new);
+    let spec = Share::new(SHARE, SECRET, Arc::clone(&manifest), Arc::new(layers(&manifest)));
     sender.command(Command::Share(spec)).expect("it runs");
     let begun = Instant::now();
     let peers = vec![PeerHint { key: Some(id), addresses: vec![Candidate::Tcp(sender.addresses()[0])] }];

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use truecopy_protocol::{Config, ConnId};
 use truecopy_transport::keys::KeyPair;
+use truecopy_transport::pace::Rates;
 use truecopy_transport::record::{RecordedStream, Recording, Tap};
 use truecopy_transport::stream::Stream;
 
@@ -28,6 +29,8 @@ pub struct ReactorConfig {
     pub workers: NonZeroUsize,
     /// Limits of the sockets.
     pub limits: Limits,
+    /// Limits of the rates over all connections, from the start: see [`Handle::set_rates`](crate::Handle::set_rates).
+    pub rates: Rates,
     /// Sees everything at the core's door.
     pub tap: Option<Box<dyn Tap + Send>>,
     /// Stands between every socket and its pump.
@@ -44,6 +47,7 @@ impl ReactorConfig {
             listen: Vec::new(),
             workers: workers_for_machine(),
             limits: Limits::default(),
+            rates: Rates::default(),
             tap: None,
             wrap: None,
         }
@@ -64,6 +68,7 @@ impl fmt::Debug for ReactorConfig {
             .field("listen", &self.listen)
             .field("workers", &self.workers)
             .field("limits", &self.limits)
+            .field("rates", &self.rates)
             .finish_non_exhaustive()
     }
 }

@@ -8,6 +8,7 @@ use truecopy_protocol::input::{Input, LinkLoss};
 use truecopy_protocol::output::{Event, Goodbye, Output};
 use truecopy_protocol::{ConnId, Node, NodeId, Now};
 use truecopy_transport::link;
+use truecopy_transport::pace::{Pacer, Rates};
 use truecopy_transport::pump::Flow;
 use truecopy_transport::record::Tap;
 
@@ -31,6 +32,7 @@ pub(crate) struct Door {
     tap: Option<Box<dyn Tap + Send>>,
     pub(crate) workers: Workers,
     pub(crate) events: EventSender,
+    pub(crate) pacer: Pacer,
     wishes: VecDeque<Wish>,
     paused: BTreeSet<ConnId>,
 }
@@ -43,7 +45,8 @@ impl Door {
         workers: Workers,
         events: EventSender,
     ) -> Self {
-        Self { node, clock, tap, workers, events, wishes: VecDeque::new(), paused: BTreeSet::new() }
+        let (pacer, wishes, paused) = (Pacer::default(), VecDeque::new(), BTreeSet::new());
+        Self { node, clock, tap, workers, events, pacer, wishes, paused }
     }
 
     /// The law of the door: after every `handle`, `poll` until `None`.
@@ -73,12 +76,20 @@ impl Door {
         match output {
             Output::Job(job) => self.workers.submit(job),
             Output::Event(event) => {
-                if let Event::Ended { share } = event {
-                    self.workers.stores().release(share);
+                match event {
+                    Event::PeerUp { share, conn, .. } => self.pacer.belongs(conn, share),
+                    Event::Ended { share } => {
+                        self.workers.stores().release(share);
+                        self.pacer.set_share(self.clock.now(), share, Rates::default());
+                    }
+                    _ => {}
                 }
                 self.events.send(event);
             }
-            Output::Dial { conn, share: _, to, key } => self.wishes.push_back(Wish::Dial { conn, to, key }),
+            Output::Dial { conn, share, to, key } => {
+                self.pacer.belongs(conn, share);
+                self.wishes.push_back(Wish::Dial { conn, to, key });
+            }
             Output::Hangup { conn, why } => self.wishes.push_back(Wish::Hangup { conn, why }),
             Output::Flush { conn } => self.wishes.push_back(Wish::Flush { conn }),
             Output::Pause { conn } => {
@@ -99,6 +110,7 @@ impl Door {
     /// A connection is gone: nothing of it may follow.
     pub(crate) fn disconnected(&mut self, conn: ConnId, why: LinkLoss) {
         self.paused.remove(&conn);
+        self.pacer.forget(conn);
         self.feed(Input::Disconnected { conn, why });
     }
 
@@ -134,5 +146,9 @@ impl link::Door for Door {
 
     fn disconnected(&mut self, conn: ConnId, why: LinkLoss) {
         Self::disconnected(self, conn, why);
+    }
+
+    fn pacer(&mut self) -> Option<&mut Pacer> {
+        Some(&mut self.pacer)
     }
 }

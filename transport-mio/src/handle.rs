@@ -9,6 +9,7 @@ use mio::Token;
 use truecopy_protocol::ShareId;
 use truecopy_protocol::input::Command;
 use truecopy_protocol::job::Done;
+use truecopy_transport::pace::Rates;
 use truecopy_transport::store::{Registry, Storage};
 
 use crate::listen::Listen;
@@ -28,6 +29,8 @@ pub(crate) enum Letter {
     Command(Box<Command>),
     /// Listen there too.
     Listen(Listen, SyncSender<io::Result<Vec<SocketAddr>>>),
+    /// Limits of the rates: of one share, or over all connections.
+    Rates(Option<ShareId>, Rates),
     /// Come to an end.
     Stop,
 }
@@ -78,6 +81,23 @@ impl Handle {
         let gone = || io::Error::new(io::ErrorKind::NotConnected, Stopped);
         self.mailbox.put(Letter::Listen(listen, answer)).map_err(|_| gone())?;
         answered.recv().map_err(|_| gone())?
+    }
+
+    /// Limits the rates over all connections, from now on. Every byte of a stream counts. Connections take turns: whoever
+    /// cannot use its part leaves it to the others.
+    ///
+    /// # Errors
+    /// If the reactor has stopped.
+    pub fn set_rates(&self, rates: Rates) -> Result<(), Stopped> {
+        self.mailbox.put(Letter::Rates(None, rates)).map_err(|_| Stopped)
+    }
+
+    /// Limits the rates over the connections of one share, until it has ended; those over all connections hold besides.
+    ///
+    /// # Errors
+    /// If the reactor has stopped.
+    pub fn set_share_rates(&self, share: ShareId, rates: Rates) -> Result<(), Stopped> {
+        self.mailbox.put(Letter::Rates(Some(share), rates)).map_err(|_| Stopped)
     }
 
     /// Ends the loop: connections are cut.

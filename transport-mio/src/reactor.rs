@@ -60,7 +60,7 @@ impl Reactor {
     /// If an address cannot be listened on (`AddrInUse`, …), there is no key, or the machine has no descriptors,
     /// threads or randomness left.
     pub fn new(setup: ReactorConfig) -> io::Result<(Self, Handle, Events)> {
-        let ReactorConfig { config, seed, keys, listen, workers, limits, tap, wrap } = setup;
+        let ReactorConfig { config, seed, keys, listen, workers, limits, rates, tap, wrap } = setup;
         let key = keys.first().ok_or(io::ErrorKind::InvalidInput)?;
         let tls = TlsConfig::new(key).map_err(io::Error::other)?;
         let poll = Poll::new()?;
@@ -87,7 +87,8 @@ impl Reactor {
         }
         workers.listening(&addresses);
         let handle = Handle::new(Arc::clone(&mailbox), stores, addresses);
-        let door = Door::new(node, clock, tap, workers, sender);
+        let mut door = Door::new(node, clock, tap, workers, sender);
+        door.pacer.set(Now::ZERO, rates);
         let happenings = Happenings::with_capacity(HAPPENINGS);
         Ok((Self { poll, happenings, mailbox, door, net, clock_due: Now::ZERO }, handle, events))
     }
@@ -154,6 +155,7 @@ impl Reactor {
         }
         self.door.look_at_timers();
         self.net.look_at_deadlines(&mut self.door);
+        self.net.look_at_paces(now);
     }
 
     fn read_mail(&mut self) -> Going {
@@ -173,6 +175,14 @@ impl Reactor {
                     }
                     // Whoever asked may have stopped waiting.
                     let _ = answer.send(listening);
+                }
+                Letter::Rates(share, rates) => {
+                    let now = self.door.clock.now();
+                    match share {
+                        Some(share) => self.door.pacer.set_share(now, share, rates),
+                        None => self.door.pacer.set(now, rates),
+                    }
+                    self.net.paces_changed();
                 }
                 Letter::Stop => return Going::Stop,
             }

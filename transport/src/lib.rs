@@ -12,6 +12,7 @@ pub mod fuzzing;
 #[cfg(feature = "tls")]
 pub mod keys;
 pub mod link;
+pub mod pace;
 pub mod pump;
 pub mod record;
 pub mod store;

@@ -14,6 +14,7 @@ use truecopy_protocol::planted::{Bug, is};
 use truecopy_protocol::{ConnId, Now};
 
 use crate::channel::{Channel, ChannelError};
+use crate::pace::{Direction, Grant, Pacer};
 use crate::pump::{Breakage, Flow, Pump, ReadState, Received, Source, WriteState};
 use crate::stream::Stream;
 
@@ -33,20 +34,31 @@ pub trait Door {
 
     /// A connection is gone: nothing of it may follow.
     fn disconnected(&mut self, conn: ConnId, why: LinkLoss);
+
+    /// The limits of rates, if this driver has some.
+    fn pacer(&mut self) -> Option<&mut Pacer> {
+        None
+    }
 }
 
 /// What the core has for one connection, as the pump takes it.
 struct Sendable<'a, D> {
     door: &'a mut D,
     conn: ConnId,
+    /// Bytes that may go to the channel: what waits there for a limit of the rate, control could not overtake.
+    allowed: usize,
 }
 
 impl<D: Door> Source for Sendable<'_, D> {
     fn visit(&self, max: usize, take: &mut dyn FnMut(&[u8])) {
-        self.door.visit(self.conn, max, take);
+        let max = max.min(self.allowed);
+        if max > 0 {
+            self.door.visit(self.conn, max, take);
+        }
     }
 
     fn sent(&mut self, len: usize) {
+        self.allowed = self.allowed.saturating_sub(len);
         self.door.feed(Input::Sent { conn: self.conn, len });
     }
 }
@@ -90,24 +102,61 @@ pub enum After {
     Again,
     /// Nothing, before the poll or the core says something.
     Rest,
+    /// The same, and another turn at this time: a limit of the rate holds it up until then.
+    Later(Now),
     /// The connection is over; its socket can go.
     Over,
 }
 
-/// A stream that counts what was written.
+impl After {
+    /// What comes after two things: whatever comes first.
+    fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Over, _) | (_, Self::Over) => Self::Over,
+            (Self::Again, _) | (_, Self::Again) => Self::Again,
+            (Self::Later(one), Self::Later(another)) => Self::Later(one.min(another)),
+            (Self::Later(at), Self::Rest) | (Self::Rest, Self::Later(at)) => Self::Later(at),
+            (Self::Rest, Self::Rest) => Self::Rest,
+        }
+    }
+}
+
+/// No limit of a rate.
+const UNLIMITED: usize = usize::MAX;
+
+fn spend(allowed: &mut usize, len: usize) {
+    if *allowed != UNLIMITED {
+        *allowed -= len;
+    }
+}
+
+/// A stream that counts what was written, and moves no more than it may: to the pump it would block then.
 #[derive(Debug)]
 struct Counted<S> {
     inner: S,
     written: u64,
+    may_read: usize,
+    may_write: usize,
 }
 
 impl<S: Stream> Stream for Counted<S> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.inner.read(buf)
+        let max = buf.len().min(self.may_read);
+        if max == 0 {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        let len = self.inner.read(&mut buf[..max])?;
+        spend(&mut self.may_read, len);
+        Ok(len)
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let len = self.inner.write(bytes)?;
+        let max = bytes.len().min(self.may_write);
+        if max == 0 {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        let len = self.inner.write(&bytes[..max])?;
+        spend(&mut self.may_write, len);
         self.written += len as u64;
         Ok(len)
     }
@@ -141,7 +190,7 @@ impl<S: Stream, C: Channel> Link<S, C> {
             path,
             phase: Phase::Handshaking,
             deadline: Some(handshake_deadline),
-            stream: Counted { inner: stream, written: 0 },
+            stream: Counted { inner: stream, written: 0, may_read: UNLIMITED, may_write: UNLIMITED },
             pump: Pump::new(channel),
             read: Side::Ready,
             write: Side::Ready,
@@ -205,30 +254,70 @@ impl<S: Stream, C: Channel> Link<S, C> {
         }
     }
 
-    /// Moves bytes both ways.
+    /// Moves bytes both ways, as many as the limits of rates let it.
     pub fn turn(&mut self, door: &mut impl Door) -> After {
         let before = self.stream.written;
         let received = self.receive(door);
         let sent = self.transmit(door);
         if self.pump.is_ended() {
-            self.lost(door, LinkLoss::Closed);
+            self.end(door, LinkLoss::Closed);
             return After::Over;
         }
         if self.write == Side::Broken && self.read == Side::Blocked {
             // What the peer said last has been read.
-            self.lost(door, LinkLoss::Cut);
+            self.end(door, LinkLoss::Cut);
             return After::Over;
         }
         if self.stream.written > before {
             self.linger_on(door);
         }
-        if received == After::Again || sent == After::Again { After::Again } else { After::Rest }
+        received.or(sent)
+    }
+
+    /// What may be moved now.
+    fn ask(&self, door: &mut impl Door, direction: Direction) -> Grant {
+        // The clock is read only if there is a limit.
+        if door.pacer().is_none_or(|pacer| !pacer.is_limited(direction)) {
+            return Grant::Unlimited;
+        }
+        let now = door.now();
+        door.pacer().map_or(Grant::Unlimited, |pacer| pacer.ask(now, self.conn, direction))
+    }
+
+    /// So much of what was granted was moved; the rest others may have.
+    fn settle(&self, door: &mut impl Door, direction: Direction, used: usize) {
+        if let Some(pacer) = door.pacer() {
+            pacer.settle(self.conn, direction, used);
+        }
     }
 
     fn receive(&mut self, door: &mut impl Door) -> After {
         if self.read == Side::Blocked || door.flow(self.conn) == Flow::Pause {
+            self.settle(door, Direction::Down, 0);
             return After::Rest;
         }
+        let grant = match self.phase {
+            Phase::Handshaking | Phase::Up => self.ask(door, Direction::Down),
+            // What is thrown away while a connection ends was paid for on the way, and our last words wait for it.
+            Phase::Leaving(_) | Phase::Lingering(_) => {
+                self.settle(door, Direction::Down, 0);
+                Grant::Unlimited
+            }
+        };
+        match grant {
+            Grant::Unlimited => self.receive_some(door),
+            Grant::Later(at) => After::Later(at),
+            Grant::Bytes(most) => {
+                self.stream.may_read = most;
+                let after = self.receive_some(door);
+                let left = std::mem::replace(&mut self.stream.may_read, UNLIMITED);
+                self.settle(door, Direction::Down, most - left);
+                after
+            }
+        }
+    }
+
+    fn receive_some(&mut self, door: &mut impl Door) -> After {
         let (conn, role, path) = (self.conn, self.role, self.path);
         let (phase, deadline) = (&mut self.phase, &mut self.deadline);
         let mut loss = None;
@@ -257,6 +346,7 @@ impl<S: Stream, C: Channel> Link<S, C> {
             None => {}
         }
         match state {
+            ReadState::WouldBlock if self.stream.may_read == 0 => After::Again,
             ReadState::WouldBlock => {
                 self.read = Side::Blocked;
                 After::Rest
@@ -269,10 +359,44 @@ impl<S: Stream, C: Channel> Link<S, C> {
 
     fn transmit(&mut self, door: &mut impl Door) -> After {
         if self.write != Side::Ready {
+            self.settle(door, Direction::Up, 0);
             return After::Rest;
         }
-        let mut source = Sendable { door, conn: self.conn };
+        let grant = if self.has_something(door) {
+            self.ask(door, Direction::Up)
+        } else {
+            self.settle(door, Direction::Up, 0);
+            Grant::Unlimited
+        };
+        match grant {
+            Grant::Unlimited => self.transmit_some(door, UNLIMITED),
+            Grant::Later(at) => After::Later(at),
+            Grant::Bytes(most) => {
+                self.stream.may_write = most;
+                // One byte more than can be written, or none: what the source still has must not look like its end.
+                let allowed = (most + 1).saturating_sub(self.pump.waiting());
+                let after = self.transmit_some(door, allowed);
+                let left = std::mem::replace(&mut self.stream.may_write, UNLIMITED);
+                self.settle(door, Direction::Up, most - left);
+                after
+            }
+        }
+    }
+
+    /// Whether there are bytes to be written. If nothing limits them, it does not matter.
+    fn has_something(&self, door: &mut impl Door) -> bool {
+        if door.pacer().is_none_or(|pacer| !pacer.is_limited(Direction::Up)) || self.pump.waiting() > 0 {
+            return true;
+        }
+        let mut has = false;
+        door.visit(self.conn, 1, &mut |run| has |= !run.is_empty());
+        has
+    }
+
+    fn transmit_some(&mut self, door: &mut impl Door, allowed: usize) -> After {
+        let mut source = Sendable { door, conn: self.conn, allowed };
         match self.pump.transmit(&mut self.stream, &mut source, TURN) {
+            WriteState::WouldBlock if self.stream.may_write == 0 => After::Again,
             WriteState::WouldBlock => {
                 self.write = Side::Blocked;
                 After::Rest
@@ -317,6 +441,19 @@ impl<S: Stream, C: Channel> Link<S, C> {
         }
     }
 
+    /// It is over: nothing is waited for.
+    fn end(&mut self, door: &mut impl Door, why: LinkLoss) {
+        self.lost(door, why);
+        if let Some(pacer) = door.pacer() {
+            pacer.forget(self.conn);
+        }
+    }
+
+    /// It gives way to another: drop the stream.
+    pub fn evict(&mut self, door: &mut impl Door) {
+        self.end(door, LinkLoss::Closed);
+    }
+
     /// A peer that still takes bytes gets a little more time.
     fn linger_on(&mut self, door: &impl Door) {
         if let Phase::Leaving(since) | Phase::Lingering(since) = self.phase {
@@ -331,7 +468,7 @@ impl<S: Stream, C: Channel> Link<S, C> {
             Phase::Up => LinkLoss::Cut,
             Phase::Leaving(_) | Phase::Lingering(_) => LinkLoss::Closed,
         };
-        self.lost(door, why);
+        self.end(door, why);
     }
 }
 

@@ -22,6 +22,7 @@ use crate::args::GetArgs;
 use crate::control::{Control, Controls};
 use crate::escape::Shown;
 use crate::exit::{Error, Exit, Result};
+use crate::limits::Limits;
 use crate::net::{Net, Setup, patience};
 use crate::output::{Event, Link, Moved, Placed, Reporter};
 use crate::record::{self, Run};
@@ -55,14 +56,18 @@ pub fn run(args: &GetArgs, context: &Context) -> Result<Exit> {
         config.find_timeout = FINDING;
     }
     let run = Run::begin(config, args.record.as_deref(), &context.reporter)?;
-    let net = Net::start(Setup { key, run: run.clone(), listen: listening(wanted.trackers()) }).map_err(
-        |error| Error::new(Exit::Unexpected, format!("the network cannot be used: {}", Shown::io(&error))),
-    )?;
+    let limits = Limits::new(&args.limits);
+    let listen = listening(wanted.trackers());
+    let setup = Setup { key, run: run.clone(), listen, rates: limits.rates() };
+    let net = Net::start(setup).map_err(|error| {
+        Error::new(Exit::Unexpected, format!("the network cannot be used: {}", Shown::io(&error)))
+    })?;
     let mut getting = Getting {
         args,
         reporter: &context.reporter,
         controls,
         net,
+        limits,
         run,
         place,
         content: wanted.content,
@@ -75,6 +80,7 @@ pub fn run(args: &GetArgs, context: &Context) -> Result<Exit> {
         heard: Heard::default(),
     };
     let trackers = wanted.trackers().clone();
+    getting.limits.tell(getting.reporter);
     let fetch = wanted.fetch(SHARE, &getting.place)?;
     getting.command(Command::Fetch(fetch))?;
     if !trackers.is_empty() {
@@ -101,6 +107,7 @@ struct Getting<'a> {
     reporter: &'a Reporter,
     controls: Controls,
     net: Net,
+    limits: Limits,
     run: Run,
     place: PathBuf,
     content: ContentId,
@@ -126,6 +133,7 @@ impl Getting<'_> {
                     return Ok(exit);
                 }
             }
+            self.limits.look(&self.net, self.reporter)?;
             if let Some(event) = self.net.next()?
                 && let Some(exit) = self.happened(event)?
             {
@@ -140,6 +148,10 @@ impl Getting<'_> {
             let reason = if wish == Control::Quit { Reason::Cancelled } else { Reason::Leaving };
             self.command(Command::End { share, reason })?;
             return self.leave(exit).map(Some);
+        }
+        if let Control::Faster | Control::Slower = wish {
+            self.limits.obey(wish, &self.net, self.reporter)?;
+            return Ok(None);
         }
         let pause = match wish {
             Control::Pause => true,
@@ -232,8 +244,8 @@ impl Getting<'_> {
                 self.accepted = Some(accepted);
                 self.controls.read_keys();
                 if self.controls.has_keys() {
-                    self.reporter
-                        .tell(&Event::Note { text: "keys: p pause, r resume or retry, q stop and keep" });
+                    let text = "keys: p pause, r resume or retry, + and - faster and slower, q stop and keep";
+                    self.reporter.tell(&Event::Note { text });
                 }
                 self.command(Command::Accept { share: SHARE, selection })?;
                 return Ok(None);

@@ -14,6 +14,7 @@ use truecopy_protocol::output::Event as NodeEvent;
 use truecopy_protocol::wire::Reason;
 use truecopy_protocol::{AccessSecret, ShareId, TrackerUrl};
 use truecopy_transport::keys::KeyPair;
+use truecopy_transport::pace::Rates;
 
 use super::source::{self, Source};
 use super::{contents, get, verify};
@@ -98,7 +99,8 @@ fn fetch(args: &InspectArgs, context: &Context, link: Link, peers: Vec<PeerHint>
     let key = KeyPair::generate()
         .map_err(|_| Error::new(Exit::Unexpected, "the system gives no random numbers"))?;
     let config = patience(Some(args.timeout.unwrap_or(Pause(PATIENCE))));
-    let net = Net::start(Setup { key, run: Run::unrecorded(config)?, listen: get::listening(&trackers) })
+    let listen = get::listening(&trackers);
+    let net = Net::start(Setup { key, run: Run::unrecorded(config)?, listen, rates: Rates::default() })
         .map_err(|error| {
             Error::new(Exit::Unexpected, format!("the network cannot be used: {}", Shown::io(&error)))
         })?;

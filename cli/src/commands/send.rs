@@ -19,6 +19,7 @@ use truecopy_protocol::input::{Command, Share as Offered};
 use truecopy_protocol::wire::Reason;
 use truecopy_protocol::{AccessSecret, ContentId, NodeId, ShareId, Trackers};
 use truecopy_transport::keys::KeyPair;
+use truecopy_transport::pace::Rates;
 use truecopy_transport::store::{Share, Source, SourceTop};
 use zeroize::Zeroizing;
 
@@ -28,6 +29,7 @@ use crate::args::{Listen, SendArgs};
 use crate::control::Controls;
 use crate::escape::Shown;
 use crate::exit::{Error, Exit, Result};
+use crate::limits::Limits;
 use crate::net::{Net, Setup, patience};
 use crate::output::{Event, Stage};
 use crate::record::{self, Disk, Run};
@@ -136,6 +138,7 @@ fn prepare(
 /// A node that receivers can reach, and the name of what it has for them.
 struct Open {
     net: Net,
+    limits: Limits,
     run: Run,
     node: NodeId,
     secret: AccessSecret,
@@ -155,7 +158,10 @@ impl Open {
         let key = KeyPair::from_seed(Zeroizing::new(remembered.key_seed));
         let node = key.node_id();
         let run = Run::begin(patience(args.timeout), args.record.as_deref(), &context.reporter)?;
-        let open = Self { net: listen(args, key, &run, remembered)?, run, node, secret, content, trackers };
+        let limits = Limits::new(&args.limits);
+        let net = listen(args, key, &run, limits.rates(), remembered)?;
+        limits.tell(&context.reporter);
+        let open = Self { net, limits, run, node, secret, content, trackers };
         if args.metadata.is_some() {
             open.tell(context);
         }
@@ -216,10 +222,17 @@ impl Open {
 }
 
 /// Listens where the user said; else everywhere, on the port of the last time if it is free.
-fn listen(args: &SendArgs, key: KeyPair, run: &Run, remembered: &mut Remembered) -> Result<Net> {
+fn listen(
+    args: &SendArgs,
+    key: KeyPair,
+    run: &Run,
+    rates: Rates,
+    remembered: &mut Remembered,
+) -> Result<Net> {
     let seed = Zeroizing::new(remembered.key_seed);
-    let start =
-        |key: KeyPair, listen: Vec<truecopy_mio::Listen>| Net::start(Setup { key, run: run.clone(), listen });
+    let start = |key: KeyPair, listen: Vec<truecopy_mio::Listen>| {
+        Net::start(Setup { key, run: run.clone(), listen, rates })
+    };
     let failed = |error: std::io::Error| {
         Error::new(Exit::LocalIo, format!("cannot listen: {}", Shown::io(&error)))
             .hint("choose another address or port: --listen ADDR:PORT")

@@ -112,6 +112,13 @@ pub enum Event<'a> {
         /// All bytes.
         total: u64,
     },
+    /// Limits of rates hold from now on, in bytes a second; none: as fast as it goes.
+    Limits {
+        /// Of what is sent.
+        up: Option<u64>,
+        /// Of what is received.
+        down: Option<u64>,
+    },
     /// How far a transfer is.
     Moving(Moved<'a>),
     /// How much one receiver was sent.

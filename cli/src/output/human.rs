@@ -71,6 +71,12 @@ pub(super) fn sentence(event: &Event<'_>) -> Option<String> {
         Event::Resumed { verified, total } => {
             format!("resuming: {} of {} are verified already", amount(*verified), amount(*total))
         }
+        Event::Limits { up, down } => {
+            let rate = |rate: &Option<u64>| {
+                rate.map_or_else(|| "no limit".into(), |rate| format!("{}/s", amount(rate)))
+            };
+            format!("limits: up {}, down {}", rate(up), rate(down))
+        }
         Event::Conflict { path, what } => conflict(path, what),
         Event::Skipped { path, why } => format!("left out: {}: {}", Shown::name(path), shown(why)),
         Event::Receipt { node, address, placed: p } => {
@@ -142,7 +148,7 @@ pub(super) fn product_shown(event: &Event<'_>) -> Option<Vec<u8>> {
 }
 
 /// The live line of something that moves: none for all other events.
-pub(super) fn progress(event: &Event<'_>, rate: &Rate) -> Option<String> {
+pub(super) fn progress(event: &Event<'_>, rate: &Rate, limit: Option<u64>) -> Option<String> {
     let (mut text, left) = match event {
         Event::Reading(Reading { progress: p }) => {
             let (done, total) = (p.bytes_done, p.bytes_total);
@@ -165,6 +171,9 @@ pub(super) fn progress(event: &Event<'_>, rate: &Rate) -> Option<String> {
     };
     if let Some(rate) = rate.per_second() {
         text.push_str(&format!(" {}/s", amount(rate)));
+    }
+    if let Some(limit) = limit {
+        text.push_str(&format!(" (limit {}/s)", amount(limit)));
     }
     if left > 0
         && let Some(eta) = rate.eta(left)

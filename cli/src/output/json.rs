@@ -165,6 +165,11 @@ pub(super) fn line(now: Duration, event: &Event<'_>) -> String {
         Event::Resumed { verified, total } => {
             start("resumed").number("verified", *verified).number("total", *total)
         }
+        Event::Limits { up, down } => {
+            let limits = [("up", up), ("down", down)].into_iter();
+            let limits = limits.filter_map(|(key, rate)| rate.map(|rate| (key, rate)));
+            limits.fold(start("limits"), |object, (key, rate)| object.number(key, rate))
+        }
         Event::Moving(moved) => moving(start("progress"), moved),
         Event::Sent(sent) => start("sent")
             .name("name", sent.name)

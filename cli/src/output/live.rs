@@ -21,6 +21,8 @@ pub(super) struct Live {
     line: String,
     last: Option<Duration>,
     sentence: String,
+    /// The limits of rates that hold, up and down, in bytes a second.
+    limits: (Option<u64>, Option<u64>),
 }
 
 impl Live {
@@ -40,7 +42,7 @@ impl Live {
         if self.last.is_some_and(|last| now.saturating_sub(last) < FRAME) {
             return String::new();
         }
-        let Some(line) = human::progress(event, &self.rate) else { return String::new() };
+        let Some(line) = self.progress(event) else { return String::new() };
         self.last = Some(now);
         let line = clip(&line, columns());
         let text = format!("{}{line}", erase(&self.line));
@@ -59,7 +61,7 @@ impl Live {
             return Some(format!("{}\n", self.sentence));
         }
         self.observe(now, event);
-        let line = human::progress(event, &self.rate)?;
+        let line = self.progress(event)?;
         if self.last.is_some_and(|last| now.saturating_sub(last) < PLAIN) {
             return None;
         }
@@ -87,6 +89,16 @@ impl Live {
         text
     }
 
+    /// The line of what moves, with the limit that it keeps to.
+    fn progress(&self, event: &Event<'_>) -> Option<String> {
+        let limit = match event {
+            Event::Moving(_) => self.limits.1,
+            Event::Sent(_) => self.limits.0,
+            _ => None,
+        };
+        human::progress(event, &self.rate, limit)
+    }
+
     fn observe(&mut self, now: Duration, event: &Event<'_>) {
         match event {
             Event::Reading(reading) => self.rate.observe(now, reading.progress.bytes_done),
@@ -98,6 +110,9 @@ impl Live {
 
     /// After these nothing moves for now, or something else does.
     fn settle(&mut self, event: &Event<'_>) {
+        if let Event::Limits { up, down } = event {
+            self.limits = (*up, *down);
+        }
         if matches!(
             event,
             Event::Share { .. } | Event::Done { .. } | Event::Verified { .. } | Event::Waiting(_)

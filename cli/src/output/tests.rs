@@ -53,6 +53,7 @@ fn all() -> Vec<Event<'static>> {
         Event::Written { path, bytes: 3 },
         Event::Connected(LINK),
         Event::Resumed { verified: 3, total: 9 },
+        Event::Limits { up: Some(5), down: None },
         moved(5),
         Event::Sent(Sent { name: NAME, bytes: 3, total: 9, link: LINK, all: 5, receivers: 1 }),
         Event::Skipped { path: NAME, why: "the name is reserved here" },
@@ -184,7 +185,7 @@ fn no_event_lets_a_hostile_name_through() {
         let mut texts = vec![json::line(Duration::ZERO, &event)];
         texts.extend(human::sentence(&event));
         texts.extend(human::product_shown(&event).map(|bytes| String::from_utf8(bytes).unwrap()));
-        texts.extend(human::progress(&event, &rate::Rate::default()));
+        texts.extend(human::progress(&event, &rate::Rate::default(), Some(5)));
         for text in texts {
             assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
         }
@@ -197,7 +198,7 @@ fn the_bar_has_all_that_was_promised() {
     for second in 0..4 {
         rate.observe(Duration::from_secs(second), second * 88_080_384);
     }
-    let line = human::progress(&moved(2_070_000_000), &rate).unwrap();
+    let line = human::progress(&moved(2_070_000_000), &rate, None).unwrap();
     assert_eq!(line, "photos  62% verified 1.9/3.1 GiB  84.0 MiB/s  eta 15s  tcp 192.0.2.1:7000");
 }
 

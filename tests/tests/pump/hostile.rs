@@ -209,7 +209,8 @@ fn an_idle_connection_holds_no_big_buffer() {
 #[test]
 fn keys_are_renewed_without_notice() {
     let mut few = provider();
-    let rustls::SupportedCipherSuite::Tls13(suite) = few.cipher_suites[0];
+    let suites = few.cipher_suites.iter();
+    let suite = suites.filter_map(|suite| suite.tls13()).next().unwrap();
     let common = rustls::crypto::CipherSuiteCommon {
         confidentiality_limit: 5,
         suite: suite.common.suite,

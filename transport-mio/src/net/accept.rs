@@ -6,7 +6,6 @@ use mio::net::TcpStream;
 use mio::{Interest, Token};
 use truecopy_protocol::ConnId;
 use truecopy_protocol::content::identity::Role;
-use truecopy_protocol::input::LinkLoss;
 use truecopy_transport::link::Phase;
 
 use super::{Adopted, Net, Reception};
@@ -127,7 +126,7 @@ impl Net {
             && let Some(socket) = self.sockets.get_mut(&token)
         {
             tracing::info!(conn = socket.link.conn().0, remote = %socket.remote, "gives way to another");
-            socket.link.lost(door, LinkLoss::Closed);
+            socket.link.evict(door);
             self.remove(token);
         }
     }

@@ -67,6 +67,8 @@ pub(crate) struct Net {
     strangers: VecDeque<Token>,
     queue: VecDeque<Token>,
     deadlines: Deadlines,
+    /// When those have a turn again that a limit of the rate holds up.
+    paces: Deadlines,
 }
 
 impl Net {
@@ -84,6 +86,7 @@ impl Net {
             strangers: VecDeque::new(),
             queue: VecDeque::new(),
             deadlines: Deadlines::default(),
+            paces: Deadlines::default(),
         }
     }
 
@@ -202,8 +205,21 @@ impl Net {
         match after {
             After::Again => self.enqueue(token),
             After::Rest => {}
+            After::Later(at) => self.paces.set(token, at),
             After::Over => self.remove(token),
         }
+    }
+
+    /// Whoever a limit of the rate held up until now has a turn.
+    pub(crate) fn look_at_paces(&mut self, now: Now) {
+        while let Some(token) = self.paces.expire(now) {
+            self.enqueue(token);
+        }
+    }
+
+    /// Other limits of rates hold: everybody asks again.
+    pub(crate) fn paces_changed(&mut self) {
+        self.look_at_paces(Now::LATEST);
     }
 
     /// Whether somebody waits for a turn.
@@ -213,7 +229,8 @@ impl Net {
 
     /// How long until somebody's time is over.
     pub(crate) fn patience(&self, now: Now) -> Option<Duration> {
-        self.deadlines.next().map(|at| at.since(now))
+        let next = [self.deadlines.next(), self.paces.next()].into_iter().flatten().min();
+        next.map(|at| at.since(now))
     }
 
     /// Ends what has taken too long.
@@ -268,6 +285,7 @@ impl Net {
     /// Dropping the socket ends its registration.
     fn remove(&mut self, token: Token) {
         self.deadlines.clear(token);
+        self.paces.clear(token);
         if let Some(socket) = self.sockets.remove(&token) {
             self.tokens.remove(&socket.link.conn());
         }

@@ -45,7 +45,7 @@ fn serve(host: &Host, folder: &Path) -> Prepared {
         Source::new(Arc::clone(&prepared.manifest), roots, tops, identities, Arc::new(OneByOne)).unwrap();
     host.handle.register(SHARE, Arc::new(Share::Serving(source)));
     let (manifest, layers) = (Arc::clone(&prepared.manifest), Arc::new(prepared.layers.clone()));
-    host.handle.command(Command::Share(Served { share: SHARE, secret: SECRET, manifest, layers })).unwrap();
+    host.handle.command(Command::Share(Served::new(SHARE, SECRET, manifest, layers))).unwrap();
     prepared
 }
 

@@ -8,6 +8,7 @@ mod ends;
 mod host;
 mod hostile;
 mod links;
+mod rates;
 mod stuck;
 #[path = "../common/tracker.rs"]
 mod tracker;

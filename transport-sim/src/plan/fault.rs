@@ -112,6 +112,8 @@ pub enum Fault {
     Think { receiver: u16, for_ms: u64 },
     /// The user pauses a fetch, and goes on.
     Pause { receiver: u16, from_ms: u64, to_ms: u64 },
+    /// The user of a host limits its rates, in bytes a second; 0: no limit. Those of the tuning hold before and after.
+    Limit { host: u16, from_ms: u64, to_ms: u64, up: u64, down: u64 },
     /// The user stops the program in good order, and starts it again.
     Stop { host: u16, at_ms: u64, down_ms: u64 },
     /// A sender speaks a newer version of the protocol with the same oldest one, with messages that may be skipped (P4).
@@ -168,6 +170,7 @@ impl Fault {
             | Self::Sleep { host, .. }
             | Self::ClockRate { host, .. }
             | Self::ClockJump { host, .. }
+            | Self::Limit { host, .. }
             | Self::Stop { host, .. }
             | Self::NewerPeer { host } => (Some(host), None),
             Self::Think { receiver, .. } | Self::Pause { receiver, .. } => (Some(receiver), None),
@@ -226,6 +229,7 @@ impl Fault {
             | Self::ClockJump { .. }
             | Self::Think { .. }
             | Self::Pause { .. }
+            | Self::Limit { .. }
             | Self::NewerPeer { .. } => false,
         }
     }
@@ -237,6 +241,7 @@ impl Fault {
             Self::Stop { .. }
                 | Self::Think { .. }
                 | Self::Pause { .. }
+                | Self::Limit { .. }
                 | Self::ClockRate { .. }
                 | Self::ClockJump { .. }
                 | Self::NewerPeer { .. }
@@ -271,6 +276,7 @@ impl Fault {
             | Self::SlowAccept { to_ms, .. }
             | Self::SlowDisk { to_ms, .. }
             | Self::Sleep { to_ms, .. }
+            | Self::Limit { to_ms, .. }
             | Self::Pause { to_ms, .. } => to_ms,
             Self::Swizzle { from_ms, step_ms, hold_ms } => from_ms + 20 * step_ms + hold_ms,
             Self::ResetAt { at_ms, .. } | Self::ClockJump { at_ms, .. } => at_ms,
@@ -325,6 +331,7 @@ impl Fault {
             Self::ClockJump { .. } => "clock-jump",
             Self::Think { .. } => "think",
             Self::Pause { .. } => "pause",
+            Self::Limit { .. } => "limit",
             Self::Stop { .. } => "stop",
             Self::NewerPeer { .. } => "newer-peer",
         }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use truecopy_protocol::Config;
+use truecopy_transport::pace::{Rate, Rates};
 
 use crate::content::FileSpec;
 
@@ -165,9 +166,20 @@ pub struct Tuning {
     /// Jobs that a host works on at once; 0: any number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workers: Option<u16>,
+    /// What every host sends at most, bytes a second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit_up: Option<u64>,
+    /// What every host receives at most, bytes a second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit_down: Option<u64>,
 }
 
 impl Tuning {
+    /// The limits of rates of every host.
+    pub fn rates(&self) -> Rates {
+        Rates { up: self.limit_up.and_then(Rate::new), down: self.limit_down.and_then(Rate::new) }
+    }
+
     /// The configuration of a node.
     pub fn config(&self) -> Config {
         let mut config = Config::default();

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{ChannelKind, Plan, VERSION};
+use truecopy_transport::pace::{RATE_MIN, Rate};
+
+use super::{ChannelKind, Fault, Plan, VERSION};
 use crate::campaign::{Cast, Mix};
 
 /// Why a plan cannot be used.
@@ -56,6 +58,16 @@ impl Plan {
         let hosts = self.scenario.hosts();
         if let Some(fault) = self.faults.iter().find(|fault| fault.hosts().any(|host| host >= hosts)) {
             return senseless(format!("{fault:?} names a host that is not there; there are {hosts}"));
+        }
+        let limits = self.faults.iter().filter_map(|fault| match fault {
+            Fault::Limit { up, down, .. } => {
+                Some([*up, *down].map(|rate| Some(rate).filter(|rate| *rate > 0)))
+            }
+            _ => None,
+        });
+        let limits = limits.chain([[self.tuning.limit_up, self.tuning.limit_down]]);
+        if let Some(rate) = limits.flatten().flatten().find(|rate| Rate::new(*rate).is_none()) {
+            return senseless(format!("a limit of {rate} bytes a second; {RATE_MIN} are the least"));
         }
         crate::content::Content::of(&self.scenario.files)
             .map_err(|error| BadPlan::Senseless(error.to_string()))?;

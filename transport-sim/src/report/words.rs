@@ -30,6 +30,7 @@ pub fn window(fault: &Fault) -> Option<(u64, u64)> {
         | Fault::SlowAccept { from_ms, to_ms, .. }
         | Fault::SlowDisk { from_ms, to_ms, .. }
         | Fault::Sleep { from_ms, to_ms, .. }
+        | Fault::Limit { from_ms, to_ms, .. }
         | Fault::Pause { from_ms, to_ms, .. } => (from_ms, to_ms),
         Fault::Crash { at_ms, down_ms, .. } | Fault::Stop { at_ms, down_ms, .. } => (at_ms, at_ms + down_ms),
         Fault::Move { at_ms, lost_ms, .. } => (at_ms, at_ms + lost_ms),
@@ -139,6 +140,16 @@ fn on_a_host(fault: &Fault) -> String {
         }
         Fault::Think { receiver, .. } => format!("the user of host {receiver} looks at the offer for long"),
         Fault::Pause { receiver, .. } => format!("the user of host {receiver} pauses"),
+        Fault::Limit { host, up, down, .. } => {
+            let rate = |rate: &u64| {
+                if *rate == 0 { "any rate".to_owned() } else { format!("{rate} bytes a second") }
+            };
+            format!(
+                "the user of host {host} limits what it sends to {}, what it receives to {}",
+                rate(up),
+                rate(down)
+            )
+        }
         Fault::Stop { host, down_ms, .. } => {
             format!("the user of host {host} stops the program, and starts it again {down_ms} ms later")
         }

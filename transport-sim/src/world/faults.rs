@@ -3,6 +3,7 @@
 use truecopy_protocol::input::Command;
 use truecopy_protocol::wire::Reason;
 use truecopy_transport::disk::FileKind;
+use truecopy_transport::pace::{Rate, Rates};
 
 use super::agenda::Happening;
 use super::host::{Part, Power};
@@ -52,7 +53,7 @@ impl World<'_> {
                 host.asleep.push(window);
                 self.at_begin_and_end(number, window);
             }
-            Fault::Pause { from_ms, to_ms, .. } => {
+            Fault::Pause { from_ms, to_ms, .. } | Fault::Limit { from_ms, to_ms, .. } => {
                 let window = window(from_ms, to_ms);
                 self.at_begin_and_end(number, window);
             }
@@ -131,6 +132,10 @@ impl World<'_> {
                 self.coverage.fault("pause");
                 self.paused(usize::from(receiver), Command::Pause { share: SHARE });
             }
+            Fault::Limit { host, .. } => {
+                self.coverage.fault("limit");
+                self.limit(usize::from(host));
+            }
             Fault::Move { host, .. } => self.moves(usize::from(host)),
             Fault::Hang { .. } => self.coverage.fault("hang"),
             Fault::Sleep { .. } => self.coverage.fault("sleep"),
@@ -143,8 +148,32 @@ impl World<'_> {
             Fault::Pause { receiver, .. } => {
                 self.paused(usize::from(receiver), Command::Resume { share: SHARE });
             }
+            Fault::Limit { host, .. } => self.limit(usize::from(host)),
             Fault::Move { host, .. } => self.found_again(usize::from(host)),
             _ => {}
+        }
+    }
+
+    /// The limits of rates of a host are what the plan says for now; whoever waits for them asks again.
+    fn limit(&mut self, host: usize) {
+        let now = self.now;
+        let mut limits = self.plan.faults.iter().filter_map(|fault| match *fault {
+            Fault::Limit { host: of, from_ms, to_ms, up, down }
+                if usize::from(of) == host && self.weather.window(from_ms, to_ms).holds(now) =>
+            {
+                Some(Rates { up: Rate::new(up), down: Rate::new(down) })
+            }
+            _ => None,
+        });
+        let rates = limits.next_back().unwrap_or_else(|| self.plan.tuning.rates());
+        let machine = &mut self.hosts[host];
+        machine.rates = rates;
+        let host_now = machine.now(now);
+        if let Some(process) = &mut machine.process {
+            process.pacer.set(host_now, rates);
+            for end in process.ends.values().copied().collect::<Vec<_>>() {
+                self.turn_soon(end);
+            }
         }
     }
 
@@ -243,6 +272,9 @@ impl World<'_> {
             for end in &mut conn.ends {
                 if end.life.0 == host {
                     end.vanish();
+                    if let Some(process) = &mut self.hosts[host].process {
+                        process.pacer.forget(end.conn);
+                    }
                 }
             }
         }

@@ -8,6 +8,7 @@ use truecopy_protocol::output::Failure;
 use truecopy_protocol::{NodeId, Now};
 use truecopy_transport::channel::tls::TlsConfig;
 use truecopy_transport::keys::{KeyPair, verify};
+use truecopy_transport::pace::Rates;
 
 use super::agenda::Life;
 use super::channel::SimChannel;
@@ -138,6 +139,8 @@ pub(super) struct Host {
     pub(super) hung: Vec<Window>,
     /// The machine does nothing.
     pub(super) asleep: Vec<Window>,
+    /// Its limits of rates.
+    pub(super) rates: Rates,
     /// Its disk does what no disk should.
     pub(super) lies: bool,
     /// The states of its files when the share was made.
@@ -183,7 +186,7 @@ impl Host {
             slow_disk: Vec::new(),
             hung: Vec::new(),
             asleep: Vec::new(),
-
+            rates: Rates::default(),
             lies: false,
             identities: Vec::new(),
             stopped_for: None,

@@ -129,6 +129,7 @@ impl<'a> World<'a> {
             let ppm = plan.faults.iter().find_map(rate).unwrap_or(0).clamp(-900_000, 900_000);
             let mut machine = Host::new(part, identity, disk, ppm);
             machine.lies = plan.faults.iter().any(|fault| fault.lies() && fault.hosts().any(|of| of == host));
+            machine.rates = plan.tuning.rates();
             if part == Part::Receiver {
                 machine.blocks = Some(Blocks::new(&content));
             }

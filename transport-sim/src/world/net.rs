@@ -49,6 +49,8 @@ pub(super) struct End {
     pub(super) state: EndState,
     turn: Turn,
     deadline: Option<truecopy_protocol::Now>,
+    /// The turn that a limit of the rate holds up until then, in the host's time.
+    paced: Option<truecopy_protocol::Now>,
     /// Draws of the direction that this end writes.
     draws: Random,
     /// Bytes of that direction that are scheduled to arrive.
@@ -131,6 +133,7 @@ impl End {
             state,
             turn: Turn::Not,
             deadline: None,
+            paced: None,
             draws: Random::new(seed, name),
             scheduled: 0,
             last_arrival: 0,
@@ -308,6 +311,16 @@ impl World<'_> {
         }
     }
 
+    /// A limit of the rate holds it up until then.
+    fn turn_later(&mut self, id: EndId, at: truecopy_protocol::Now) {
+        let end = &mut self.conns[id.0].ends[id.1];
+        if end.paced != Some(at) {
+            end.paced = Some(at);
+            let at = self.hosts[end.life.0].clock.world(at).max(self.now);
+            self.agenda.add(at, Happening::Turn(id));
+        }
+    }
+
     /// A connection moves what it can.
     pub(super) fn turn(&mut self, id: EndId) {
         let (index, side) = id;
@@ -320,13 +333,17 @@ impl World<'_> {
         let memory = link.memory();
         match after {
             After::Over => drop(link),
-            After::Again | After::Rest => self.conns[index].ends[side].state = EndState::Live(link),
+            After::Again | After::Rest | After::Later(_) => {
+                self.conns[index].ends[side].state = EndState::Live(link);
+            }
         }
         self.check_channel_memory(life.0, memory);
         self.moved(id);
         self.mind_deadline(id);
-        if after == After::Again {
-            self.turn_soon(id);
+        match after {
+            After::Again => self.turn_soon(id),
+            After::Later(at) => self.turn_later(id, at),
+            After::Rest | After::Over => {}
         }
         self.settle(life);
     }

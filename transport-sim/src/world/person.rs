@@ -77,7 +77,9 @@ impl World<'_> {
         if host >= self.plan.scenario.hosts() - usize::from(self.plan.scenario.free_riders) {
             config.upload_slots = 0;
         }
-        state.process = Some(Process::new(config, seed, now, host::Host::CHANNEL_MEMORY));
+        let mut process = Process::new(config, seed, now, host::Host::CHANNEL_MEMORY);
+        process.pacer.set(now, state.rates);
+        state.process = Some(process);
         let life = state.life(host);
         self.tell_time(life);
         match self.hosts[host].part {

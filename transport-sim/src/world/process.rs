@@ -7,6 +7,7 @@ use truecopy_protocol::job::{Done, Job};
 use truecopy_protocol::output::Output;
 use truecopy_protocol::{Config, ConnId, Node, Now};
 use truecopy_transport::link;
+use truecopy_transport::pace::Pacer;
 use truecopy_transport::pump::Flow;
 use truecopy_transport::store::Registry;
 
@@ -37,6 +38,7 @@ pub(super) struct Process {
     /// When the next look at the timers is scheduled.
     pub(super) wake: Option<u64>,
     paused: BTreeSet<ConnId>,
+    pub(super) pacer: Pacer,
     memory_max: u64,
     inputs: u64,
     /// Who speaks in the node's place.
@@ -58,6 +60,7 @@ impl Process {
             next_conn: 0,
             wake: None,
             paused: BTreeSet::new(),
+            pacer: Pacer::default(),
             memory_max,
             inputs: 0,
             actor: None,
@@ -195,7 +198,12 @@ impl link::Door for HostDoor<'_> {
 
     fn disconnected(&mut self, conn: ConnId, why: LinkLoss) {
         self.process.paused.remove(&conn);
+        self.process.pacer.forget(conn);
         self.process.ends.remove(&conn);
         self.feed(Input::Disconnected { conn, why });
+    }
+
+    fn pacer(&mut self) -> Option<&mut Pacer> {
+        Some(&mut self.process.pacer)
     }
 }

@@ -364,6 +364,11 @@ impl<C: Channel> Pump<C> {
         self.input == InputState::Ended && self.output == OutputState::Ended
     }
 
+    /// Bytes that the channel has for the stream.
+    pub fn waiting(&self) -> usize {
+        self.channel.outgoing().len()
+    }
+
     /// What is done with input.
     pub fn input(&self) -> InputState {
         self.input

@@ -80,6 +80,10 @@ impl<'a> Sending<'a> {
     /// Serves until the user, `--once`, `--timeout` or a broken source ends it.
     pub(super) fn go_on(&mut self) -> Result<Exit> {
         self.tell(&Event::Waiting(Waiting::Receivers));
+        self.controls.read_keys();
+        if self.controls.has_keys() {
+            self.tell(&Event::Note { text: "keys: + and - faster and slower, q stop" });
+        }
         loop {
             while let Some(wish) = self.controls.next() {
                 if let Some(exit) = wish.exit() {
@@ -88,7 +92,9 @@ impl<'a> Sending<'a> {
                     return Err(Error::new(exit, "stopped serving")
                         .hint("send the same paths again, and receivers go on with the same ticket"));
                 }
+                self.open.limits.obey(wish, &self.open.net, &self.context.reporter)?;
             }
+            self.open.limits.look(&self.open.net, &self.context.reporter)?;
             if let Some(event) = self.open.net.next()? {
                 self.happened(event)?;
             }
