@@ -1,5 +1,5 @@
 //! Links: printed, explained, made of one another; trackers in whatever names a share.
-#![allow(missing_docs, reason = "a test")]
+#![allow(missing_docs, clippy::unwrap_used, reason = "a test")]
 
 mod common;
 

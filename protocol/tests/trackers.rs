@@ -242,7 +242,7 @@ fn retry_asks_trackers_too() {
     world.add_trackers(&["http://a.example"]);
     let call = world.call();
     world.answer(call, Err(AnnounceError::Refused));
-    world.now = world.now + Duration::from_secs(20);
+    world.now += Duration::from_secs(20);
     world.command(Command::Retry { share: SHARE });
     assert_eq!(world.call().event, AnnounceEvent::Started);
     // Trackers that it has already are not asked twice.
