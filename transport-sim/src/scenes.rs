@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::plan::{ChannelKind, Fault, Plan, Scenario, Script, Swarming};
+use crate::plan::{ChannelKind, Fault, Plan, Scenario, Script, Staying, Swarming};
 use crate::world::{Options, Run, Verdict, run};
 
 /// A swarm of equal peers around one or a few that have the share.
@@ -59,6 +59,7 @@ impl Scene {
     pub fn crowd(senders: u16, receivers: u16, size: u64) -> Self {
         let mut scenario = Scenario::new(senders, receivers, &[size]);
         scenario.swarm = Swarming::On;
+        scenario.staying = Staying::Seed;
         scenario.introduced = 40.min(receivers - 1);
         let mut plan = Plan::calm(1, ChannelKind::Clear, scenario);
         plan.network.latency_us = 20_000;
@@ -76,6 +77,7 @@ impl Scene {
     pub fn free_riders(receivers: u16, free: u16, size: u64) -> Self {
         let mut scene = Self::crowd(1, receivers, size);
         scene.plan.scenario.free_riders = free;
+        scene.plan.scenario.staying = Staying::Leave;
         Self { name: "free riders", ..scene }
     }
 

@@ -181,7 +181,11 @@ impl Node {
             | Message::Receipt(_)
             | Message::Interested
             | Message::NotInterested => Ok(()),
-            Message::Info(_) | Message::Choke | Message::Unchoke if self.is_swarm(share) => Ok(()),
+            Message::Info(_) | Message::Preparing(_) | Message::Choke | Message::Unchoke
+                if self.is_swarm(share) =>
+            {
+                Ok(())
+            }
             _ => Err(Fault::OutOfTurn),
         }
     }
@@ -210,7 +214,8 @@ impl Node {
 
     fn opened(&mut self, id: ConnId) {
         let Some(share) = self.conns.get(&id).and_then(|conn| conn.purpose.share()) else { return };
-        let download = Some(self.new_download(share));
+        // What was wanted when it was dialled may have been placed since.
+        let download = self.fetches.contains_key(&share).then(|| self.new_download(share));
         let upload = self.is_swarm(share).then(Upload::default);
         self.up(id, share, Exchange { download, upload, ..Exchange::default() });
         self.source_up(share, id);

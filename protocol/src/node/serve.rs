@@ -116,8 +116,8 @@ impl Node {
                 && fetch.content == content
                 && spec.layers.manifest().content_id() == content
         };
-        // Jobs that are on their way belong to the fetch.
-        if !self.fetches.get(&share).is_some_and(fits) || self.jobs.of(share) > 0 {
+        // No job but that of a receipt can be on its way now.
+        if !self.fetches.get(&share).is_some_and(fits) {
             return self.refuse(share, Refusal::NotNow);
         }
         let Some(fetch) = self.fetches.remove(&share) else { return };

@@ -187,6 +187,11 @@ impl Node {
         ranges: &[ChunkRange],
         chunks: Option<u32>,
     ) -> Result<(), Fault> {
+        if !self.fetches.contains_key(&share) {
+            // Nothing is wanted any more: it is served from its place.
+            self.seen_there(share, ranges);
+            return Ok(());
+        }
         let now = self.now;
         let mut news = alloc::vec![];
         let Some(download) = self.download(id) else { return Ok(()) };

@@ -158,7 +158,7 @@ impl Download {
 
     /// One of many sources: what is asked of it is soon asked of another, so no more than a second's worth is.
     pub(crate) fn of_many(mut self) -> Self {
-        self.floor = self.floor.min(2 * SPAN);
+        self.floor = self.floor.min(SPAN);
         self.window = self.window.min(4 * SPAN);
         self
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::plan::{Scenario, Swarming};
+use crate::plan::{Scenario, Staying, Swarming};
 use crate::stream::Random;
 
 /// A family of scenarios.
@@ -44,6 +44,9 @@ impl Cast {
                 scenario.swarm = Swarming::On;
                 scenario.sources = draws.below(2) as u16;
                 scenario.introduced = draws.below(3) as u16;
+                if draws.below(3) == 0 {
+                    scenario.staying = Staying::Seed;
+                }
                 if draws.below(8) == 0 {
                     scenario.present.push(scenario.files[0].path.clone());
                 }

@@ -7,7 +7,7 @@ mod text;
 use serde::{Deserialize, Serialize};
 
 pub use fault::{Eating, End, Fault, Script, SleepClock, Way};
-pub use scenario::{Allowed, Heal, Network, Scenario, Swarming, Tuning};
+pub use scenario::{Allowed, Heal, Network, Scenario, Staying, Swarming, Tuning};
 pub use text::{BadPlan, SeedText};
 
 /// The version of the format of plans.

@@ -25,6 +25,9 @@ pub struct Scenario {
     /// How many other receivers each is told of, as a tracker would.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub introduced: u16,
+    /// Whether receivers that have everything stay and give it to others.
+    #[serde(default, skip_serializing_if = "Staying::is_not")]
+    pub staying: Staying,
     /// How many receivers, the last ones, give nothing.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub free_riders: u16,
@@ -53,6 +56,23 @@ impl Swarming {
     }
 }
 
+/// What a receiver does that has everything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Staying {
+    /// It goes.
+    #[default]
+    Leave,
+    /// It gives to others, until all have everything.
+    Seed,
+}
+
+impl Staying {
+    const fn is_not(&self) -> bool {
+        matches!(self, Self::Leave)
+    }
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 const fn is_zero(number: &u16) -> bool {
     *number == 0
@@ -72,6 +92,7 @@ impl Scenario {
             sources: 0,
             swarm: Swarming::Off,
             introduced: 0,
+            staying: Staying::Leave,
             free_riders: 0,
             present: Vec::new(),
             files,

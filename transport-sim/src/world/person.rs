@@ -6,7 +6,7 @@ use std::sync::Arc;
 use truecopy_protocol::content::manifest::EntryKind;
 use truecopy_protocol::content::selection::Selection;
 use truecopy_protocol::content::tree::OneByOne;
-use truecopy_protocol::input::{self, Command, Fetch, Order, PeerHint, Share as Offered};
+use truecopy_protocol::input::{self, Afterwards, Command, Fetch, Order, PeerHint, Share as Offered};
 use truecopy_protocol::job::{Outcome, StorageError};
 use truecopy_protocol::output::{Event, Failure};
 use truecopy_protocol::wire::Reason;
@@ -26,7 +26,7 @@ use super::{Phase, SECRET, SHARE, World, host, net};
 use crate::content::Content;
 use crate::disk::{Faults, FaultyDisk};
 use crate::oracle::{Standing, complete};
-use crate::plan::{Fault, Swarming};
+use crate::plan::{Fault, Staying, Swarming};
 
 /// The pause of a person before the program is run again; doubles up to eight times.
 const RERUN: u64 = 2_000 * MS;
@@ -160,6 +160,10 @@ impl World<'_> {
                 swarm: input::Swarming::On,
                 port: Some(net::address(life.0, self.hosts[life.0].moved).port()),
                 order: Order::RarestFirst,
+                afterwards: match self.plan.scenario.staying {
+                    Staying::Leave => Afterwards::Leave,
+                    Staying::Seed => Afterwards::Seed,
+                },
                 ..plain
             },
         };
@@ -235,11 +239,34 @@ impl World<'_> {
             Event::Completed { outcome, .. } => {
                 self.hosts[host].person.outcome = Some(outcome);
                 self.hosts[host].person.finished = Some(self.now);
+                self.may_be_over = true;
+                if self.plan.scenario.staying == Staying::Seed {
+                    self.seed(life);
+                }
             }
             Event::Failed { why, .. } => self.failed(host, why),
             Event::Ended { .. } => self.ended(life),
             _ => {}
         }
+    }
+
+    /// The program serves what it has fetched from its place.
+    fn seed(&mut self, life: Life) {
+        let (host, content) = (life.0, Rc::clone(&self.content));
+        let disk = self.hosts[host].disk.clone();
+        let now = identities(&disk, &content);
+        let (manifest, layers) = (Arc::clone(&content.manifest), Arc::clone(&content.layers));
+        let command = match source(&disk, &content, &now) {
+            Some(source) => {
+                if let Some(process) = self.process(life) {
+                    process.stores.register(SHARE, Arc::new(Share::Serving(source)));
+                }
+                self.coverage.branch("seeds what it fetched");
+                Command::Share(Offered::new(SHARE, SECRET, manifest, layers))
+            }
+            None => Command::End { share: SHARE, reason: Reason::Done },
+        };
+        self.command(life, command);
     }
 
     /// How long this person looks at offers, in nanoseconds.

@@ -12,7 +12,7 @@ use super::{Phase, World};
 use crate::coverage::Coverage;
 use crate::disk::DiskFault;
 use crate::oracle::{Blocks, Finding, Oracle, Violation};
-use crate::plan::{Allowed, ChannelKind, End, Fault, Swarming};
+use crate::plan::{Allowed, ChannelKind, End, Fault, Staying, Swarming};
 
 /// Dials of one host within ten seconds at most, for each of its sources (L4).
 const DIALS_MAX: usize = 40;
@@ -228,7 +228,8 @@ impl World<'_> {
 
     pub(super) fn is_settled(&self, host: usize) -> bool {
         let Host { part, person, process, .. } = &self.hosts[host];
-        if *part == Part::Sender || (person.outcome.is_some() && process.is_none()) {
+        let stays = self.plan.scenario.staying == Staying::Seed;
+        if *part == Part::Sender || (person.outcome.is_some() && (process.is_none() || stays)) {
             return true;
         }
         let allowed = |why: Failure| {
