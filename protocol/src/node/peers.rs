@@ -13,7 +13,7 @@ use crate::output::{Event, Fault, Goodbye, Output, PeerGone};
 use crate::planted::{Bug, is};
 use crate::session::{Ends, Incoming, Liveness, Session, ShareKey};
 use crate::swarm::circle::Part;
-use crate::swarm::download::{Download, Told};
+use crate::swarm::download::{Download, Interest, Told};
 use crate::swarm::upload::Upload;
 use crate::timers::Timer;
 use crate::wire::{Message, Prove, Reason};
@@ -76,7 +76,12 @@ impl Node {
     fn useless(&self) -> Option<ConnId> {
         let found = self.conns.iter().find(|(id, conn)| {
             let Some((share, exchange)) = conn.exchange() else { return false };
-            let Some(fetch) = self.fetches.get(&share) else { return false };
+            let Some(fetch) = self.fetches.get(&share) else {
+                // Two that have everything.
+                let wants =
+                    exchange.upload.as_ref().is_none_or(|upload| upload.interest == Interest::Interested);
+                return self.is_swarm(share) && exchange.acquaintance.part == Part::Taken && !wants;
+            };
             let has_something = fetch.transfer().is_some_and(|transfer| transfer.verified().count() > 0);
             let gives = has_something && exchange.upload.as_ref().is_some_and(Upload::is_served);
             exchange.acquaintance.part == Part::Taken && !gives && !self.is_of_use(share, **id)

@@ -89,8 +89,15 @@ impl Node {
         let swarm = circle.is_on().then(|| Swarm { port: circle.port.unwrap_or(0) });
         let tells = swarm.is_some() || self.serving.contains_key(&share);
         let stock = if tells { self.stock(share) } else { alloc::vec![] };
+        let wants = self.fetches.contains_key(&share);
         self.with_session(id, |session| {
-            swarm.into_iter().for_each(|swarm| session.send(&Message::Swarm(swarm)));
+            if let Some(swarm) = swarm {
+                session.send(&Message::Swarm(swarm));
+                if !wants {
+                    // It takes no place at those that fetch.
+                    session.send(&Message::NotInterested);
+                }
+            }
             stock.iter().for_each(|message| session.send(message));
         });
     }
