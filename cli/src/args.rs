@@ -4,6 +4,7 @@
 mod config;
 mod limits;
 mod sim;
+mod swarm;
 mod values;
 
 use std::ffi::OsString;
@@ -19,6 +20,7 @@ pub use sim::{
     BenchArgs, CoverageArgs, DeterminismArgs, ExplainArgs, PlanArgs, ShrinkArgs, SimArgs, SimChannel,
     SimCommand, SimReplayArgs, StoryArgs, SweepArgs,
 };
+pub use swarm::{SeedArgs, SeedUntil, SendSwarmArgs, SwarmArgs};
 pub use values::{Level, LinkPolicy, Listen, OnConflict, Pause, PeerSpec};
 
 use crate::commands;
@@ -47,9 +49,14 @@ pub enum Command {
     Send(SendArgs),
     /// Receive what a ticket, a link or a metadata file names
     #[command(
-        after_help = "Examples:\n  truecopy get truecopy:…\n  truecopy get truecopy:… -o ~/Downloads --only '*.jpg'\n  truecopy get release.truecopy --peer 192.0.2.1:7000\n\nNothing is overwritten unless you say so. Run the same line again to resume."
+        after_help = "Examples:\n  truecopy get truecopy:…\n  truecopy get truecopy:… -o ~/Downloads --only '*.jpg'\n  truecopy get release.truecopy --peer 192.0.2.1:7000\n  truecopy get truecopy:… --only film.mkv -o - | mpv -\n\nNothing is overwritten unless you say so. Run the same line again to resume."
     )]
     Get(GetArgs),
+    /// Serve shares, those of earlier times too, until stopped
+    #[command(
+        after_help = "Examples:\n  truecopy seed photos release.truecopy\n  truecopy seed                     all that is remembered\n  truecopy seed --list\n  truecopy seed --forget photos\n\nWhat is served is remembered, and so is what `get --seed` fetched. Files are compared with what they were first:\nnothing is served that has changed."
+    )]
+    Seed(SeedArgs),
     /// Write a metadata file: what the data is, without the data
     #[command(
         after_help = "Examples:\n  truecopy create photos -o photos.truecopy\n\nThe file is public: whoever has it can fetch the content from anyone who serves it."
@@ -143,6 +150,9 @@ pub struct SendArgs {
     /// What to do with symbolic links inside of folders
     #[arg(long, env = "TRUECOPY_LINKS", value_name = "POLICY", default_value = "keep")]
     pub links: LinkPolicy,
+    /// Swarm.
+    #[command(flatten)]
+    pub swarm: SendSwarmArgs,
     /// End if nobody came, or a receiver is silent, for so long, as 90s, 10m or 2h
     #[arg(long, env = "TRUECOPY_TIMEOUT", value_name = "TIME")]
     pub timeout: Option<Pause>,
@@ -163,7 +173,7 @@ pub struct GetArgs {
     /// A ticket (truecopy:…), a link (truecopy-link:…) or a metadata file
     #[arg(value_name = "TICKET|LINK|FILE", value_hint = ValueHint::FilePath)]
     pub source: OsString,
-    /// Folder to put it in
+    /// Folder to put it in; `-` writes one file to standard output as it comes
     #[arg(short = 'o', long, env = "TRUECOPY_DIR", value_name = "DIR", default_value = ".", value_hint = ValueHint::DirPath)]
     pub dir: PathBuf,
     /// What to do if a name is taken by something else [default: ask on a terminal, else fail]
@@ -190,6 +200,9 @@ pub struct GetArgs {
     /// Do not hash again what an earlier run left on this disk
     #[arg(long, env = "TRUECOPY_TRUST_DISK", value_parser = FalseyValueParser::new())]
     pub trust_disk: bool,
+    /// Swarm.
+    #[command(flatten)]
+    pub swarm: SwarmArgs,
     /// Give up if no peer can be reached for so long, as 90s, 10m or 2h
     #[arg(long, env = "TRUECOPY_TIMEOUT", value_name = "TIME")]
     pub timeout: Option<Pause>,
@@ -355,6 +368,7 @@ impl Command {
         match self {
             Self::Send(args) => args.output.clone(),
             Self::Get(args) => args.output.clone(),
+            Self::Seed(args) => args.output.clone(),
             Self::Create(args) => args.output.clone(),
             Self::Inspect(args) => args.output.clone(),
             Self::Link(args) => args.output.clone(),

@@ -65,6 +65,11 @@ impl Glob {
         Ok(Self { pieces, scope })
     }
 
+    /// Whether it means this name, whatever stands in it.
+    pub fn matches_name(&self, name: &[u8]) -> bool {
+        matches(&self.pieces, name)
+    }
+
     /// Whether it means this path, or a folder that the path lies in.
     pub fn matches(&self, path: RelPath<'_>) -> bool {
         match self.scope {

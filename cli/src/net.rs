@@ -4,12 +4,14 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use truecopy_mio::{Events, Handle, Listen, Reactor, ReactorConfig};
-use truecopy_protocol::Config;
 use truecopy_protocol::output::Event;
+use truecopy_protocol::{Config, Detail};
 use truecopy_transport::keys::KeyPair;
 use truecopy_transport::pace::Rates;
+use zeroize::Zeroizing;
 
-use crate::args::Pause;
+use crate::args::{self, OutputArgs, Pause};
+use crate::escape::Shown;
 use crate::exit::{Error, Exit, Result};
 use crate::record::Run;
 
@@ -33,6 +35,12 @@ pub fn patience(timeout: Option<Pause>) -> Config {
         config.ping_after = config.ping_after.min(config.silence_max / 3);
     }
     config
+}
+
+/// The same, and what is shown on request is told.
+pub fn configured(timeout: Option<Pause>, output: &OutputArgs) -> Config {
+    let detail = if output.verbose > 0 { Detail::Peers } else { Detail::Shares };
+    Config { detail, ..patience(timeout) }
 }
 
 /// A running node.
@@ -76,6 +84,35 @@ impl Net {
         Ok(Self { handle, events, thread })
     }
 
+    /// Starts a node that listens where the user said; else everywhere, on the port of the last time if it is free.
+    ///
+    /// # Errors
+    /// If it cannot listen there.
+    pub fn listening(
+        (listen, port): (&[args::Listen], Option<u16>),
+        key_seed: [u8; 32],
+        run: &Run,
+        rates: Rates,
+    ) -> Result<Self> {
+        let start = |listen: Vec<Listen>| {
+            let key = KeyPair::from_seed(Zeroizing::new(key_seed));
+            Self::start(Setup { key, run: run.clone(), listen, rates })
+        };
+        let failed = |error: std::io::Error| {
+            Error::new(Exit::LocalIo, format!("cannot listen: {}", Shown::io(&error)))
+                .hint("choose another address or port: --listen ADDR:PORT")
+        };
+        if !listen.is_empty() {
+            return start(listen.iter().map(|listen| listen_at(*listen)).collect()).map_err(failed);
+        }
+        if let Some(port) = port
+            && let Ok(net) = start(vec![Listen::Everywhere { port }])
+        {
+            return Ok(net);
+        }
+        start(vec![Listen::Everywhere { port: 0 }]).map_err(failed)
+    }
+
     /// The next event; none if nothing happened for a moment.
     ///
     /// # Errors
@@ -117,5 +154,12 @@ impl Drop for Net {
             // It ends by itself; a panic in it was told by the hook.
             let _ = thread.join();
         }
+    }
+}
+
+const fn listen_at(listen: args::Listen) -> Listen {
+    match listen {
+        args::Listen::Address(address) => Listen::At(address),
+        args::Listen::Everywhere { port } => Listen::Everywhere { port },
     }
 }

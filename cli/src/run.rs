@@ -87,6 +87,7 @@ fn dispatch(command: Command, context: &Context) -> Result<Ended> {
     let exit = match command {
         Command::Send(args) => commands::send::run(&args, context),
         Command::Get(args) => commands::get::run(&args, context),
+        Command::Seed(args) => commands::seed::run(&args, context),
         Command::Create(args) => commands::create::run(&args, context),
         Command::Inspect(args) => commands::inspect::run(&args, context),
         Command::Link(args) => commands::link::run(&args, context),

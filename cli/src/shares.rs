@@ -1,7 +1,7 @@
 //! What was sent lately: a share that is sent again keeps its key, secret and port, and unchanged files are not hashed
 //! again, so that an old ticket still works.
 //!
-//! One file a share: magic, SHA-256 of what follows, keys (`postcard`), what its files hash to. A damaged one is as good as none.
+//! One sealed file a share: keys (`postcard`), what its files hash to.
 
 use std::ffi::OsString;
 use std::fs;
@@ -19,12 +19,12 @@ use truecopy_protocol::{AccessSecret, hex};
 use crate::args::LinkPolicy;
 use crate::escape::Shown;
 use crate::exit::{Error, Exit, Result};
-use crate::home::{self, Home};
+use crate::home::Home;
+use crate::sealed;
 
 /// How long an unused record is kept.
 const KEPT: Duration = Duration::from_secs(30 * 86_400);
 const MAGIC: &[u8; 8] = b"tc-send1";
-const DIGEST: usize = 32;
 
 /// A share that was, or will be, sent.
 #[derive(Clone)]
@@ -114,13 +114,10 @@ impl Shares {
             created: share.created,
             used: seconds(SystemTime::now()),
         };
-        let written = home::make_private_folder(&self.folder).and_then(|()| {
-            let bytes = MAGIC.iter().copied().chain([0; DIGEST]).collect();
+        let written = sealed::write(&self.path(&share.id), MAGIC, |bytes| {
             let mut bytes = postcard::to_extend(&head, bytes).map_err(|_| io::ErrorKind::InvalidData)?;
             known(&mut bytes);
-            let digest = Sha256::digest(&bytes[MAGIC.len() + DIGEST..]);
-            bytes[MAGIC.len()..][..DIGEST].copy_from_slice(&digest);
-            home::write_private(&self.path(&share.id), &bytes)
+            Ok(bytes)
         });
         if let Err(error) = written {
             let error = Shown::io(&error);
@@ -130,18 +127,9 @@ impl Shares {
 
     /// A record and what is known of its files.
     fn read(&self, id: &str) -> io::Result<Option<(Head, Bytes)>> {
-        let bytes = match fs::read(self.path(id)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            other => Bytes::from(other?),
-        };
-        let damaged = || io::Error::other("its record is damaged");
-        let rest = bytes.strip_prefix(MAGIC).ok_or_else(damaged)?;
-        let (digest, body) = rest.split_at_checked(DIGEST).ok_or_else(damaged)?;
-        if Sha256::digest(body)[..] != *digest {
-            return Err(damaged());
-        }
-        let (head, known) = postcard::take_from_bytes(body).map_err(|_| damaged())?;
-        Ok(Some((head, bytes.slice_ref(known))))
+        let Some(body) = sealed::read(&self.path(id), MAGIC)? else { return Ok(None) };
+        let (head, known) = postcard::take_from_bytes(&body).map_err(|_| sealed::damaged())?;
+        Ok(Some((head, body.slice_ref(known))))
     }
 
     /// Removes what was not used for too long: a record is written whenever it is used.

@@ -17,6 +17,7 @@ use crate::commands::verify;
 use crate::escape::Shown;
 use crate::exit::{Error, Result};
 use crate::output::{DigestOf, Event, Reporter};
+use crate::standing;
 
 /// Prints the digest of every file that stands in `place` now, read from there.
 ///
@@ -64,9 +65,7 @@ fn final_path(plan: &Plan, manifest: &Manifest, path: RelPath<'_>) -> RelPathBuf
         .renamed()
         .find(|(first, _)| manifest.entry(*first).and_then(|entry| top(entry.path)) == top(path));
     let Some((_, name)) = renamed else { return path.to_owned() };
-    let rest: Vec<u8> = path.names().skip(1).flat_map(|name| [b"/", name].concat()).collect();
-    // A name that is legal in front of what was legal behind another.
-    RelPathBuf::new([name.as_path().as_bytes(), &rest].concat()).unwrap_or_else(|_| path.to_owned())
+    standing::renamed(name.as_path(), path)
 }
 
 fn digest(disk: &RealDisk, path: RelPath<'_>) -> std::io::Result<String> {

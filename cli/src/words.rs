@@ -225,3 +225,19 @@ pub fn failure(why: &Failure, manifest: Option<&Manifest>, place: &std::path::Pa
         Failure::Storage(error) => storage(error, place),
     }
 }
+
+/// A file of ours is not what was hashed: how the program ends if that was all it served, what receivers are told, and
+/// what happened.
+pub fn broken(manifest: &Manifest, entry: EntryIndex, why: StorageError) -> (Exit, Reason, String) {
+    let name = manifest.entry(entry).map(|entry| Shown::name(entry.path.as_bytes()).to_string());
+    let name = name.unwrap_or_else(|| "a file".to_owned());
+    match why {
+        StorageError::Changed => {
+            (Exit::SourceChanged, Reason::SourceChanged, format!("{name} was changed while it was sent"))
+        }
+        StorageError::Vanished => {
+            (Exit::SourceChanged, Reason::SourceChanged, format!("{name} was removed while it was sent"))
+        }
+        other => (Exit::LocalIo, Reason::SourceUnreadable, format!("{name} cannot be read: {other}")),
+    }
+}

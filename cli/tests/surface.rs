@@ -5,9 +5,10 @@ mod common;
 
 use common::{World, sample};
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 14] = [
     "send",
     "get",
+    "seed",
     "create",
     "inspect",
     "link",

@@ -63,6 +63,8 @@ pub struct Config {
     pub checkpoint_interval: Duration,
     /// Between two progress events of a share.
     pub progress_interval: Duration,
+    /// How much is told of what moves.
+    pub detail: Detail,
     /// Peers of a swarm that are served at once, one of them by turns (the optimistic slot).
     pub upload_slots: u32,
     /// Peers of one share that are dialled of our own accord.
@@ -73,6 +75,16 @@ pub struct Config {
     pub choke_interval: Duration,
     /// Between two tellings of new peers to peers.
     pub gossip_interval: Duration,
+}
+
+/// How much is told of what moves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Detail {
+    /// How far shares are.
+    #[default]
+    Shares,
+    /// And how each peer stands ([`Event::Peers`](crate::output::Event::Peers)).
+    Peers,
 }
 
 impl Default for Config {
@@ -103,6 +115,7 @@ impl Default for Config {
             lost_timeout: Duration::from_secs(600),
             checkpoint_interval: Duration::from_secs(5),
             progress_interval: Duration::from_millis(100),
+            detail: Detail::Shares,
             upload_slots: 5,
             peers_wanted: 32,
             have_interval: Duration::from_millis(200),

@@ -96,7 +96,7 @@ mod tracker;
 pub mod wire;
 
 pub use candidate::{BadCandidate, Candidate, HostName};
-pub use config::Config;
+pub use config::{Config, Detail};
 pub use ids::{
     AccessSecret, BlobId, ChunkIndex, ConnId, ContentId, DiscoveryKey, EntryIndex, Hash, NodeId, ShareId,
     hex, unhex,

@@ -1,6 +1,7 @@
 //! What leaves the core.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use crate::content::identity::Role;
 use crate::content::manifest::Manifest;
@@ -231,6 +232,20 @@ pub enum Event {
         /// Payload bytes.
         bytes: u64,
     },
+    /// The first source said that the share is swarmed ([`Swarming::AsTold`](crate::input::Swarming::AsTold)): from now
+    /// on its peers learn of each other.
+    Swarmed {
+        /// The share.
+        share: ShareId,
+    },
+    /// The peers of a share, at the progress interval while there are any; only with
+    /// [`Detail::Peers`](crate::Detail::Peers).
+    Peers {
+        /// The share.
+        share: ShareId,
+        /// Who has proven that it knows the share, by connection.
+        peers: Vec<PeerState>,
+    },
     /// A receiver paused or went on.
     PeerPaused {
         /// The share.
@@ -308,6 +323,42 @@ pub struct TrackerCounts {
     pub seeders: u64,
     /// Peers that lack something.
     pub leechers: u64,
+}
+
+/// How one peer of a share stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerState {
+    /// The connection.
+    pub conn: ConnId,
+    /// Its key.
+    pub peer: NodeId,
+    /// Our role: initiator if we dialled.
+    pub role: Role,
+    /// What carries it.
+    pub path: Path,
+    /// Payload bytes that came from it.
+    pub received: u64,
+    /// Payload bytes that went to it.
+    pub sent: u64,
+    /// Chunks that it says it has.
+    pub has: u32,
+    /// Chunks of the share; 0 while that is not known, or if we have it all and need not know.
+    pub of: u32,
+    /// Whether it serves us.
+    pub theirs: Turn,
+    /// Whether we serve it.
+    pub ours: Turn,
+}
+
+/// Whether one side of a connection is served by the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// It wants nothing, or nothing was asked for.
+    Idle,
+    /// It is choked: others have the places.
+    Waits,
+    /// What it asks for comes.
+    Served,
 }
 
 /// Whether a receiver asks for more.

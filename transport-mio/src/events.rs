@@ -76,6 +76,7 @@ fn supersedes(older: &Event, newer: &Event) -> bool {
         (Event::PeerPaused { conn: a, .. }, Event::PeerPaused { conn: b, .. }) => a == b,
         (Event::Uploaded { .. }, Event::Uploaded { .. })
         | (Event::Progress { .. }, Event::Progress { .. })
+        | (Event::Peers { .. }, Event::Peers { .. })
         | (Event::Waiting { .. }, Event::Waiting { .. }) => true,
         _ => false,
     }
@@ -90,6 +91,8 @@ const fn share_of(event: &Event) -> u32 {
         | Event::Fetching { share }
         | Event::Progress { share, .. }
         | Event::Uploaded { share, .. }
+        | Event::Swarmed { share }
+        | Event::Peers { share, .. }
         | Event::PeerPaused { share, .. }
         | Event::Completed { share, .. }
         | Event::Failed { share, .. }

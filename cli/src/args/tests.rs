@@ -53,3 +53,21 @@ fn lengths_of_time_are_read() {
         assert!(wrong.parse::<Pause>().is_err(), "{wrong}");
     }
 }
+
+#[test]
+fn the_end_of_seeding_is_read() {
+    assert_eq!("ever".parse(), Ok(SeedUntil::Stopped));
+    assert_eq!("1.5".parse(), Ok(SeedUntil::Ratio(1.5)));
+    assert_eq!("2h".parse(), Ok(SeedUntil::Time(Duration::from_secs(7200))));
+    for wrong in ["", "0", "-1", "inf", "nan", "2w"] {
+        assert!(wrong.parse::<SeedUntil>().is_err(), "{wrong}");
+    }
+    let line = |args: &[&str]| Cli::try_parse_from([&["truecopy", "get", "x"], args].concat());
+    let seed = |args: &[&str]| match line(args).unwrap().command {
+        Command::Get(args) => args.swarm.seed,
+        _ => panic!("another command"),
+    };
+    assert_eq!(seed(&["--seed", "--map"]), Some(SeedUntil::Stopped));
+    assert_eq!(seed(&["--seed=3"]), Some(SeedUntil::Ratio(3.0)));
+    assert_eq!(seed(&[]), None);
+}

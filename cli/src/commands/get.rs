@@ -1,36 +1,44 @@
 //! `truecopy get`: from a ticket, a link or a metadata file to verified files under their final names.
 
 mod offer;
+mod seeding;
+mod stream;
 mod wanted;
 
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use truecopy_mio::Listen;
 use truecopy_protocol::content::manifest::Manifest;
 use truecopy_protocol::content::selection::Selection;
-use truecopy_protocol::input::{Command, Path as LinkPath};
+use truecopy_protocol::input::{Afterwards, Command, Fetch, Swarming};
 use truecopy_protocol::job::Outcome;
 use truecopy_protocol::output::{Event as NodeEvent, Progress, Refusal, Waiting as NodeWaiting};
 use truecopy_protocol::wire::Reason;
-use truecopy_protocol::{ConnId, ContentId, NodeId, ShareId, Trackers};
+use truecopy_protocol::{AccessSecret, ContentId, Detail, ShareId, Trackers};
 use truecopy_transport::keys::KeyPair;
+use truecopy_transport::pace::Rates;
 use truecopy_transport::store::{Losses, Plan};
 
 use crate::args::GetArgs;
 use crate::control::{Control, Controls};
+use crate::crowd::Crowd;
 use crate::escape::Shown;
 use crate::exit::{Error, Exit, Result};
 use crate::limits::Limits;
-use crate::net::{Net, Setup, patience};
-use crate::output::{Event, Link, Moved, Placed, Reporter};
+use crate::net::{Net, Setup, configured};
+use crate::output::{self, Event, Moved, Placed, Reporter};
 use crate::record::{self, Run};
 use crate::run::Context;
+use crate::seeds::Seeds;
 use crate::trackers::Heard;
 use crate::{sums, words};
 
 use offer::{Accepted, Answer};
+use seeding::Until;
+use stream::{Stream, Temporary};
 use wanted::Wanted;
 
 /// The one share of this process.
@@ -47,21 +55,30 @@ const LEAVING: Duration = Duration::from_secs(2);
 pub fn run(args: &GetArgs, context: &Context) -> Result<Exit> {
     record::check(args.record.as_deref())?;
     let wanted = Wanted::read(args)?;
-    let place = offer::destination(&args.dir)?;
-    let key = KeyPair::generate()
-        .map_err(|_| Error::new(Exit::Unexpected, "the system gives no random numbers"))?;
+    let temporary = if args.is_stream() {
+        stream::check(args)?;
+        Some(Temporary::new()?)
+    } else {
+        None
+    };
+    let place = match &temporary {
+        Some(temporary) => temporary.path().to_owned(),
+        None => offer::destination(&args.dir)?,
+    };
     let controls = Controls::new()?;
-    let mut config = patience(args.timeout);
+    let swarming = wanted.swarming(args);
+    let mut config = configured(args.timeout, &args.output);
+    if swarming != Swarming::Off {
+        // Who still needs something decides how long we stay.
+        config.detail = Detail::Peers;
+    }
     if args.timeout.is_none() && !wanted.trackers().is_empty() {
         config.find_timeout = FINDING;
     }
     let run = Run::begin(config, args.record.as_deref(), &context.reporter)?;
     let limits = Limits::new(&args.limits);
-    let listen = listening(wanted.trackers());
-    let setup = Setup { key, run: run.clone(), listen, rates: limits.rates() };
-    let net = Net::start(setup).map_err(|error| {
-        Error::new(Exit::Unexpected, format!("the network cannot be used: {}", Shown::io(&error)))
-    })?;
+    let net = connect(args, &run, swarming, wanted.trackers(), limits.rates())?;
+    let port = net.handle.addresses().first().map(SocketAddr::port);
     let mut getting = Getting {
         args,
         reporter: &context.reporter,
@@ -74,14 +91,29 @@ pub fn run(args: &GetArgs, context: &Context) -> Result<Exit> {
         manifest: None,
         accepted: None,
         addresses: wanted.addresses(),
-        link: None,
+        secret: wanted.secret,
+        trackers: wanted.trackers().clone(),
+        seeds: Seeds::new(context.home()?),
+        crowd: Crowd::default(),
+        port,
+        is_swarmed: swarming == Swarming::On,
+        is_placed: false,
+        stays: swarming != Swarming::Off || args.swarm.seed.is_some(),
+        stream: None,
+        told: None,
         last: None,
         will: Will::Go,
         heard: Heard::default(),
     };
     let trackers = wanted.trackers().clone();
     getting.limits.tell(getting.reporter);
+    getting.tell_listening();
+    if swarming == Swarming::On {
+        getting.tell_swarm();
+    }
+    let afterwards = if getting.stays { Afterwards::Seed } else { Afterwards::Leave };
     let fetch = wanted.fetch(SHARE, &getting.place)?;
+    let fetch = Fetch { swarm: swarming, port, order: args.order(), afterwards, ..fetch };
     getting.command(Command::Fetch(fetch))?;
     if !trackers.is_empty() {
         getting.command(Command::AddTrackers { share: SHARE, trackers })?;
@@ -94,6 +126,35 @@ pub fn listening(trackers: &Trackers) -> Vec<Listen> {
     if trackers.is_empty() { Vec::new() } else { vec![Listen::Everywhere { port: 0 }] }
 }
 
+/// A node that other receivers can find, unless there is no swarm.
+fn connect(args: &GetArgs, run: &Run, swarming: Swarming, trackers: &Trackers, rates: Rates) -> Result<Net> {
+    let start = |listen| {
+        let key = KeyPair::generate()
+            .map_err(|_| Error::new(Exit::Unexpected, "the system gives no random numbers"))?;
+        Ok(Net::start(Setup { key, run: run.clone(), listen, rates }))
+    };
+    let failed = |error: std::io::Error| {
+        Error::new(Exit::Unexpected, format!("the network cannot be used: {}", Shown::io(&error)))
+    };
+    if swarming == Swarming::Off {
+        return start(listening(trackers))?.map_err(failed);
+    }
+    match (start(vec![Listen::Everywhere { port: args.swarm.port.unwrap_or(0) }])?, args.swarm.port) {
+        (Ok(net), _) => Ok(net),
+        (Err(error), Some(port)) => {
+            let what = format!("cannot listen on port {port}: {}", Shown::io(&error));
+            Err(Error::new(Exit::LocalIo, what).hint("choose another with --port, or leave it out"))
+        }
+        // Others cannot find us; all else works.
+        (Err(_), None) => start(Vec::new())?.map_err(failed),
+    }
+}
+
+/// A program is told of the peers one by one no more often than this.
+const PEERS_EVERY: Duration = Duration::from_secs(1);
+/// Stretches that a map of chunks has at most.
+const MAP_MAX: u32 = 512;
+
 /// Whether the user paused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Will {
@@ -104,7 +165,7 @@ enum Will {
 /// A running fetch, as the user sees it.
 struct Getting<'a> {
     args: &'a GetArgs,
-    reporter: &'a Reporter,
+    reporter: &'a Arc<Reporter>,
     controls: Controls,
     net: Net,
     limits: Limits,
@@ -115,7 +176,20 @@ struct Getting<'a> {
     accepted: Option<Accepted>,
     /// Where the peers should be, in words.
     addresses: String,
-    link: Option<(ConnId, NodeId, LinkPath)>,
+    secret: AccessSecret,
+    trackers: Trackers,
+    seeds: Seeds,
+    crowd: Crowd,
+    /// Where other receivers find us.
+    port: Option<u16>,
+    is_swarmed: bool,
+    is_placed: bool,
+    /// Whether connections are kept when all is placed.
+    stays: bool,
+    /// The file that goes to standard output.
+    stream: Option<Stream>,
+    /// When a program was last told of the peers one by one.
+    told: Option<Duration>,
     last: Option<Progress>,
     will: Will,
     heard: Heard,
@@ -137,6 +211,9 @@ impl Getting<'_> {
             if let Some(event) = self.net.next()?
                 && let Some(exit) = self.happened(event)?
             {
+                return Ok(exit);
+            }
+            if let Some(exit) = self.look_at_stream()? {
                 return Ok(exit);
             }
         }
@@ -185,7 +262,7 @@ impl Getting<'_> {
         }
         let kept = self.last.map_or(0, |progress| progress.verified);
         let what = if self.accepted.is_some() {
-            format!("stopped; {} are verified and kept", crate::output::amount(kept))
+            format!("stopped; {} are verified and kept", output::amount(kept))
         } else {
             "stopped before anything was fetched".to_owned()
         };
@@ -196,21 +273,12 @@ impl Getting<'_> {
     fn happened(&mut self, event: NodeEvent) -> Result<Option<Exit>> {
         match event {
             NodeEvent::Offer { manifest, .. } => return self.offered(manifest),
-            NodeEvent::PeerUp { conn, peer, path, .. } => {
-                self.link = Some((conn, peer, path));
-                self.with_link(|link| self.reporter.tell(&Event::Connected(link)));
-            }
-            NodeEvent::PeerDown { conn, why, .. } => {
-                let mut text = String::new();
-                let gone = words::gone(why, &mut text);
-                self.with_link(|link| self.reporter.tell(&Event::Disconnected { link, why: gone }));
-                self.link.take_if(|link| link.0 == conn);
-            }
             NodeEvent::Waiting { why, .. } => self.waiting(why),
             NodeEvent::Progress { progress, .. } => self.progress(progress),
-            NodeEvent::Completed { outcome, .. } => {
-                self.net.wind_down(ENDING, |_| {});
-                return self.placed(outcome).map(Some);
+            NodeEvent::Completed { outcome, .. } => return self.completed(outcome).map(Some),
+            NodeEvent::Swarmed { .. } => {
+                self.is_swarmed = true;
+                self.tell_swarm();
             }
             NodeEvent::Failed { why, .. } => {
                 self.net.wind_down(ENDING, |_| {});
@@ -222,14 +290,62 @@ impl Getting<'_> {
                 return Err(Error::new(Exit::Unexpected, format!("the core refused a command: {why}")));
             }
             NodeEvent::Tracker { tracker, said, .. } => self.heard.tell(self.reporter, tracker, said),
-            NodeEvent::Fetching { .. }
-            | NodeEvent::Uploaded { .. }
-            | NodeEvent::PeerPaused { .. }
-            | NodeEvent::Receipt { .. }
-            | NodeEvent::SourceBroken { .. }
-            | NodeEvent::Ended { .. } => {}
+            other => self.peers(other),
         }
         Ok(None)
+    }
+
+    /// What peers do, while it is fetched or served.
+    fn peers(&mut self, event: NodeEvent) {
+        match event {
+            NodeEvent::PeerUp { conn, peer, path, .. } => {
+                self.crowd.came(conn, peer, path);
+                if let Some(link) = self.crowd.link(conn) {
+                    self.reporter.tell(&Event::Connected(link));
+                }
+            }
+            NodeEvent::PeerDown { conn, why, .. } => {
+                let mut text = String::new();
+                let why = words::gone(why, &mut text);
+                if let Some(link) = self.crowd.link(conn) {
+                    self.reporter.tell(&Event::Disconnected { link, why });
+                }
+                self.crowd.left(conn);
+            }
+            NodeEvent::Uploaded { conn, bytes, .. } => {
+                self.crowd.sent(conn, bytes);
+                let all = self.crowd.given();
+                // While it is fetched, people look at that.
+                let is_told = self.reporter.is_json() || self.is_placed;
+                if let (Some(link), Some(manifest), true) = (self.crowd.link(conn), &self.manifest, is_told) {
+                    self.reporter.tell(&Event::Given { name: manifest.name(), bytes, link, all });
+                }
+            }
+            NodeEvent::Peers { peers, .. } => {
+                let now = self.reporter.elapsed();
+                let rows = self.crowd.rows(now, &peers);
+                let is_due = self.told.is_none_or(|told| now.saturating_sub(told) >= PEERS_EVERY);
+                if self.args.output.verbose > 0 && (is_due || !self.reporter.is_json()) {
+                    self.told = Some(now);
+                    self.reporter.tell(&Event::Peers(&rows));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Where other receivers find us: of use to a program, or to who asks for more.
+    fn tell_listening(&self) {
+        if self.reporter.is_json() || self.args.output.verbose > 0 {
+            for address in self.net.handle.addresses() {
+                self.reporter.tell(&Event::Listening { address: &address.to_string() });
+            }
+        }
+    }
+
+    fn tell_swarm(&self) {
+        let text = "peers of this share see each other's addresses (--no-swarm: take no part)";
+        self.reporter.tell(&Event::Note { text });
     }
 
     fn offered(&mut self, manifest: Arc<Manifest>) -> Result<Option<Exit>> {
@@ -240,6 +356,11 @@ impl Getting<'_> {
         let (answer, reason) = match answer {
             Ok(Answer::Accept(accepted)) => {
                 let selection = accepted.selection.clone();
+                if self.args.is_stream() {
+                    let entry = stream::only_file(&manifest, &selection)?;
+                    let (witness, to) = (Arc::clone(&accepted.storage), Arc::clone(self.reporter));
+                    self.stream = Some(Stream::start(witness, Arc::clone(&manifest), entry, to)?);
+                }
                 self.net.handle.register(SHARE, accepted.storage.clone());
                 self.accepted = Some(accepted);
                 self.controls.read_keys();
@@ -258,7 +379,14 @@ impl Getting<'_> {
         self.command(Command::Decline { share: SHARE, reason })?;
         self.net.wind_down(ENDING, |_| {});
         let (plan, selection) = answer?;
-        self.already_here(&manifest, &plan, &selection).map(Some)
+        let exit = self.already_here(&manifest, &plan, &selection)?;
+        match self.args.swarm.seed {
+            // Not the whole share is wanted, or not the whole is here.
+            Some(until) if manifest.entries().all(|(index, _)| selection.contains(index)) => {
+                self.seed(Until::User(until), &plan, exit).map(Some)
+            }
+            _ => Ok(Some(exit)),
+        }
     }
 
     fn waiting(&self, why: NodeWaiting) {
@@ -272,28 +400,73 @@ impl Getting<'_> {
             self.reporter.tell(&Event::Resumed { verified, total: progress.wanted });
         }
         let Some(manifest) = &self.manifest else { return };
-        let link = self.link;
-        let address = link.map(|(_, peer, path)| (peer.to_hex(), words::path(path)));
+        if let Some(accepted) = self.accepted.as_ref().filter(|_| self.args.swarm.map) {
+            let columns = u32::try_from(output::columns()).unwrap_or(u32::MAX).min(MAP_MAX);
+            let cells = accepted.storage.map(manifest.chunk_count(), columns);
+            self.reporter.tell(&Event::Map { cells: &cells });
+        }
         self.reporter.tell(&Event::Moving(Moved {
             name: manifest.name(),
             verified: progress.verified,
             received: progress.received,
             total: progress.wanted,
-            link: address.as_ref().map(|(node, (path, address))| Link { node, path, address }),
-            peers: u32::from(link.is_some()),
+            link: self.crowd.only(),
+            peers: self.crowd.len(),
         }));
     }
 
-    fn with_link(&self, tell: impl FnOnce(Link<'_>)) {
-        if let Some((_, peer, path)) = self.link {
-            let (node, (path, address)) = (peer.to_hex(), words::path(path));
-            tell(Link { node: &node, path, address: &address });
+    /// Everything is in place; what comes after that, by the user's flags.
+    fn completed(&mut self, outcome: Outcome) -> Result<Exit> {
+        self.is_placed = true;
+        if let Some(stream) = self.stream.take() {
+            return self.write_out(stream, outcome);
         }
+        if !self.stays {
+            self.net.wind_down(ENDING, |_| {});
+            return self.placed(outcome);
+        }
+        let exit = self.placed(outcome)?;
+        let until = match self.args.swarm.seed {
+            Some(until) => Until::User(until),
+            None if self.is_swarmed && self.crowd.is_needed() => Until::Unneeded,
+            None => return self.unseed(exit),
+        };
+        match self.accepted.as_ref().map(|accepted| accepted.plan.clone()) {
+            Some(plan) => self.seed(until, &plan, exit),
+            None => self.unseed(exit),
+        }
+    }
+
+    /// Whoever reads standard output may be slower than the network.
+    fn write_out(&self, stream: Stream, outcome: Outcome) -> Result<Exit> {
+        while !stream.is_over() {
+            if let Some(exit) = self.controls.end() {
+                return Err(Error::new(exit, "stopped before all was written"));
+            }
+            // Nothing happens any more: this only lets a moment pass.
+            let _ = self.net.next()?;
+        }
+        if stream.result()?.is_some() {
+            self.done(outcome);
+        }
+        self.unseed(Exit::Success)
+    }
+
+    /// Nobody reads standard output any more, or it cannot be written.
+    fn look_at_stream(&mut self) -> Result<Option<Exit>> {
+        let Some(stream) = self.stream.take_if(|stream| stream.is_over()) else { return Ok(None) };
+        let result = stream.result();
+        if let Ok(Some(())) = result {
+            return Ok(None);
+        }
+        self.command(Command::End { share: SHARE, reason: Reason::Cancelled })?;
+        self.net.wind_down(LEAVING, |_| {});
+        result.map(|_| Some(Exit::Success))
     }
 
     /// Everything is in place: what was lost on the way, the figures, the digests.
     fn placed(&mut self, outcome: Outcome) -> Result<Exit> {
-        if let Some(accepted) = self.accepted.take() {
+        if let Some(accepted) = &self.accepted {
             let losses = accepted.losses();
             if let Some(manifest) = &self.manifest {
                 tell_losses(self.reporter, &losses, manifest);
@@ -323,7 +496,8 @@ impl Getting<'_> {
         let Outcome { placed: files, already, skipped, bytes } = outcome;
         let placed = Placed { files, already, skipped, bytes };
         let content = self.content.to_hex();
-        self.reporter.tell(&Event::Done { placed, content: &content, path: &self.place });
+        let path = if self.args.is_stream() { Path::new("-") } else { &self.place };
+        self.reporter.tell(&Event::Done { placed, content: &content, path });
     }
 
     fn digests(&self, selection: &Selection, plan: &Plan) -> Result<()> {

@@ -10,6 +10,7 @@ pub mod link;
 pub mod man;
 pub mod reading;
 pub mod replay;
+pub mod seed;
 pub mod send;
 pub mod sim;
 pub mod source;
@@ -21,8 +22,9 @@ use std::path::Path;
 use truecopy_protocol::content::link::{BadLink, Link};
 use truecopy_protocol::content::manifest::Manifest;
 use truecopy_protocol::content::ticket::{BadTicket, Ticket};
+use truecopy_protocol::job::{Outcome, Verdict};
 
-use crate::output::Contents;
+use crate::output::{self, Contents, Event, Placed, Reporter};
 
 /// Whether this, in the place of a command, is a ticket or a link, be it damaged: and no file has its name.
 pub fn is_bare_source(text: &OsStr) -> bool {
@@ -42,4 +44,17 @@ pub fn contents<'a>(manifest: &'a Manifest, content: &'a str) -> Contents<'a> {
         chunk: manifest.chunk_size().bytes(),
         content,
     }
+}
+
+/// Tells a receipt; whether it is believed.
+pub fn tell_receipt(reporter: &Reporter, link: output::Link<'_>, outcome: Outcome, verdict: Verdict) -> bool {
+    if verdict == Verdict::Forged {
+        let text = "a receiver sent a receipt with a wrong signature; it is not believed";
+        reporter.tell(&Event::Warning { text });
+        return false;
+    }
+    let Outcome { placed: files, already, skipped, bytes } = outcome;
+    let placed = Placed { files, already, skipped, bytes };
+    reporter.tell(&Event::Receipt { node: link.node, address: link.address, placed });
+    true
 }

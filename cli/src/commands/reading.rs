@@ -22,7 +22,7 @@ pub fn watched<T>(reporter: &Reporter, monitor: &Monitor, work: impl FnOnce() ->
 }
 
 /// The same, and calls `tick` beside it every tenth of a second.
-fn watched_by<T>(
+pub fn watched_by<T>(
     reporter: &Reporter,
     monitor: &Monitor,
     mut tick: impl FnMut(&Monitor) + Send,

@@ -2,39 +2,32 @@
 
 mod serving;
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use truecopy_mio::prepare::{Known, Monitor, Prepared, Sources};
+use truecopy_mio::prepare::{Known, Monitor, Prepared};
 use truecopy_protocol::content::manifest::Manifest;
 use truecopy_protocol::content::metadata::Metadata;
-use truecopy_protocol::content::name::RelPath;
 use truecopy_protocol::content::ticket::Ticket;
-use truecopy_protocol::content::tree::OneByOne;
-use truecopy_protocol::input::{Command, Share as Offered};
+use truecopy_protocol::input::{Command, Share as Offered, Swarming};
 use truecopy_protocol::wire::Reason;
 use truecopy_protocol::{AccessSecret, ContentId, NodeId, ShareId, Trackers};
 use truecopy_transport::keys::KeyPair;
-use truecopy_transport::pace::Rates;
-use truecopy_transport::store::{Share, Source, SourceTop};
 use zeroize::Zeroizing;
 
 use super::{contents, reading, source};
 use crate::addresses;
-use crate::args::{Listen, SendArgs};
+use crate::args::SendArgs;
 use crate::control::Controls;
-use crate::escape::Shown;
 use crate::exit::{Error, Exit, Result};
 use crate::limits::Limits;
-use crate::net::{Net, Setup, patience};
+use crate::net::{Net, configured};
 use crate::output::{Event, Stage};
-use crate::record::{self, Disk, Run};
+use crate::record::{self, Run};
 use crate::run::Context;
 use crate::shares::{Remembered, Shares};
+use crate::standing::Standing;
 
 use serving::Sending;
 
@@ -144,6 +137,7 @@ struct Open {
     secret: AccessSecret,
     content: ContentId,
     trackers: Trackers,
+    swarm: Swarming,
 }
 
 impl Open {
@@ -157,11 +151,22 @@ impl Open {
         let secret = if args.metadata.is_some() { AccessSecret::PUBLIC } else { remembered.secret };
         let key = KeyPair::from_seed(Zeroizing::new(remembered.key_seed));
         let node = key.node_id();
-        let run = Run::begin(patience(args.timeout), args.record.as_deref(), &context.reporter)?;
         let limits = Limits::new(&args.limits);
-        let net = listen(args, key, &run, limits.rates(), remembered)?;
+        let run =
+            Run::begin(configured(args.timeout, &args.output), args.record.as_deref(), &context.reporter)?;
+        let place = (&args.listen[..], remembered.port);
+        let net = Net::listening(place, remembered.key_seed, &run, limits.rates())?;
         limits.tell(&context.reporter);
-        let open = Self { net, limits, run, node, secret, content, trackers };
+        let open = Self {
+            net,
+            limits,
+            swarm: args.swarm.swarming(args.metadata.is_some()),
+            run,
+            node,
+            secret,
+            content,
+            trackers,
+        };
         if args.metadata.is_some() {
             open.tell(context);
         }
@@ -174,6 +179,10 @@ impl Open {
         let listening = self.net.handle.addresses();
         for address in listening {
             reporter.tell(&Event::Listening { address: &address.to_string() });
+        }
+        if self.swarm == Swarming::On {
+            let text = "peers of this share see each other's addresses";
+            reporter.tell(&Event::Note { text });
         }
         let addresses = addresses::reachable(listening);
         let ticket = Ticket {
@@ -204,11 +213,12 @@ impl Open {
 
     /// Serves what was prepared.
     fn share(&self, prepared: Prepared) -> Result<Arc<Manifest>> {
-        let Prepared { manifest, layers, sources, .. } = prepared;
-        self.net.handle.register(SHARE, Arc::new(Share::Serving(serve(&manifest, &sources, &self.run)?)));
-        let layers = Arc::new(layers);
+        let standing = Standing::prepared(prepared);
+        self.net.handle.register(SHARE, standing.serving(&self.run)?);
+        let Standing { manifest, layers, .. } = standing;
+        let port = self.net.handle.addresses().first().map(SocketAddr::port);
         let offered = Offered::new(SHARE, self.secret, Arc::clone(&manifest), layers);
-        self.command(Command::Share(offered))?;
+        self.command(Command::Share(Offered { swarm: self.swarm, port, ..offered }))?;
         self.add_trackers()?;
         Ok(manifest)
     }
@@ -219,61 +229,4 @@ impl Open {
         self.net.wind_down(ENDING, |_| {});
         Ok(())
     }
-}
-
-/// Listens where the user said; else everywhere, on the port of the last time if it is free.
-fn listen(
-    args: &SendArgs,
-    key: KeyPair,
-    run: &Run,
-    rates: Rates,
-    remembered: &mut Remembered,
-) -> Result<Net> {
-    let seed = Zeroizing::new(remembered.key_seed);
-    let start = |key: KeyPair, listen: Vec<truecopy_mio::Listen>| {
-        Net::start(Setup { key, run: run.clone(), listen, rates })
-    };
-    let failed = |error: std::io::Error| {
-        Error::new(Exit::LocalIo, format!("cannot listen: {}", Shown::io(&error)))
-            .hint("choose another address or port: --listen ADDR:PORT")
-    };
-    if !args.listen.is_empty() {
-        return start(key, args.listen.iter().map(|listen| listen_at(*listen)).collect()).map_err(failed);
-    }
-    if let Some(port) = remembered.port
-        && let Ok(net) = start(key, vec![truecopy_mio::Listen::Everywhere { port }])
-    {
-        return Ok(net);
-    }
-    start(KeyPair::from_seed(seed), vec![truecopy_mio::Listen::Everywhere { port: 0 }]).map_err(failed)
-}
-
-const fn listen_at(listen: Listen) -> truecopy_mio::Listen {
-    match listen {
-        Listen::Address(address) => truecopy_mio::Listen::At(address),
-        Listen::Everywhere { port } => truecopy_mio::Listen::Everywhere { port },
-    }
-}
-
-/// The files where they lie, each folder that holds some opened once.
-fn serve(manifest: &Arc<Manifest>, sources: &Sources, run: &Run) -> Result<Source<Disk>> {
-    let (mut roots, mut known, mut tops) = (Vec::new(), BTreeMap::<PathBuf, u16>::new(), Vec::new());
-    for top in sources.tops() {
-        let folder = top.folder().to_owned();
-        let next = u16::try_from(roots.len())
-            .map_err(|_| Error::new(Exit::Limit, "too many folders to send from"))?;
-        let root = match known.entry(folder) {
-            Entry::Occupied(root) => *root.get(),
-            Entry::Vacant(vacant) => {
-                let disk = run
-                    .open_folder(vacant.key())
-                    .map_err(|error| Error::local("open the folder", vacant.key(), &error))?;
-                roots.push(disk);
-                *vacant.insert(next)
-            }
-        };
-        tops.push(SourceTop { root, name: Some(RelPath::to_owned(top.name())) });
-    }
-    Source::new(Arc::clone(manifest), roots, tops, sources.identities(), Arc::new(OneByOne))
-        .map_err(|error| Error::new(Exit::Unexpected, error))
 }

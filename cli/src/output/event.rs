@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use truecopy_mio::prepare::{Progress, WhyDropped};
+use truecopy_protocol::output::Turn;
 
 /// Who can fetch a share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,6 +124,28 @@ pub enum Event<'a> {
     Moving(Moved<'a>),
     /// How much one receiver was sent.
     Sent(Sent<'a>),
+    /// How much a receiver gave to another, while it fetches or afterwards.
+    Given {
+        /// The name of the share.
+        name: &'a [u8],
+        /// Bytes handed to the connection.
+        bytes: u64,
+        /// To whom.
+        link: Link<'a>,
+        /// Bytes handed to all since the program started.
+        all: u64,
+    },
+    /// How the peers of a share stand.
+    Peers(&'a [PeerRow<'a>]),
+    /// Which chunks are here.
+    Map {
+        /// Proven chunks, and all chunks, of each of some equal stretches of the share.
+        cells: &'a [(u32, u32)],
+    },
+    /// A share that is remembered to be served.
+    Kept(KeptShare<'a>),
+    /// It is remembered no more.
+    Forgotten(KeptShare<'a>),
     /// A name at the destination is taken.
     Conflict {
         /// The path.
@@ -399,6 +422,46 @@ pub struct Sent<'a> {
     pub all: u64,
     /// Receivers that are connected.
     pub receivers: u32,
+}
+
+/// How one peer of a share stands.
+#[derive(Clone, Copy, Debug)]
+pub struct PeerRow<'a> {
+    /// Who and where.
+    pub link: Link<'a>,
+    /// Whether we dialled it.
+    pub is_dialled: bool,
+    /// Payload bytes that came from it.
+    pub received: u64,
+    /// Payload bytes that went to it.
+    pub sent: u64,
+    /// Bytes a second that come from it, lately.
+    pub down: u64,
+    /// Bytes a second that go to it, lately.
+    pub up: u64,
+    /// Chunks that it says it has.
+    pub has: u32,
+    /// Chunks of the share; 0 if it does not say.
+    pub of: u32,
+    /// Whether it serves us.
+    pub theirs: Turn,
+    /// Whether we serve it.
+    pub ours: Turn,
+}
+
+/// A share that is remembered to be served.
+#[derive(Clone, Copy, Debug)]
+pub struct KeptShare<'a> {
+    /// Its name.
+    pub name: &'a [u8],
+    /// Files.
+    pub files: u64,
+    /// Bytes of all files.
+    pub bytes: u64,
+    /// The name of the content, in hexadecimal.
+    pub content: &'a str,
+    /// The folder that holds it, or the first of several.
+    pub folder: &'a Path,
 }
 
 /// What was done about a taken name.

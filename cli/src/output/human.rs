@@ -5,8 +5,8 @@ use std::time::Duration;
 use truecopy_mio::prepare::WhyDropped;
 
 use super::event::{
-    Conflict, Contents, Difference, Event, Gone, HalfDone, Holding, Link, Listed, Moved, Placed, Reading,
-    RecordingEnd, Replayed, Sent, Stage, Unlike, Waiting,
+    Conflict, Contents, Difference, Event, Gone, HalfDone, Holding, KeptShare, Link, Listed, Moved, Placed,
+    Reading, RecordingEnd, Replayed, Sent, Stage, Unlike, Waiting,
 };
 use super::rate::Rate;
 use crate::escape::Shown;
@@ -97,9 +97,14 @@ pub(super) fn sentence(event: &Event<'_>) -> Option<String> {
             text.lines().map(|line| shown(line).to_string()).collect::<Vec<_>>().join("\n")
         }
         Event::Warning { text } => format!("note: {}", shown(text)),
+        Event::Forgotten(it) => format!("forgot {}", Shown::name(it.name)),
         Event::Reading(_)
         | Event::Moving(_)
         | Event::Sent(_)
+        | Event::Given { .. }
+        | Event::Peers(_)
+        | Event::Map { .. }
+        | Event::Kept(_)
         | Event::Share { stage: Stage::Listed, .. }
         | Event::Entry { .. }
         | Event::TicketNames { .. }
@@ -140,6 +145,7 @@ pub(super) fn product_shown(event: &Event<'_>) -> Option<Vec<u8>> {
         }
         Event::HalfDone(it) => format!("{}\n", half_done(it)),
         Event::Replayed(it) => replayed(it),
+        Event::Kept(it) => kept(it),
         Event::Differs { path, how } => format!("{}: {}\n", Shown::name(path), difference(how)),
         Event::Digest(digest) => format!("{}  {}\n", digest.sha256, Shown::name(digest.path)),
         _ => return None,
@@ -163,6 +169,7 @@ pub(super) fn progress(event: &Event<'_>, rate: &Rate, limit: Option<u64>) -> Op
             let receivers = count(u64::from(*receivers), "receiver");
             (format!("{}  {receivers}  {} sent ", Shown::name(name), amount(*all)), 0)
         }
+        Event::Given { name, all, .. } => (format!("{}  {} given ", Shown::name(name), amount(*all)), 0),
         Event::Sent(Sent { name, bytes, total, .. }) => {
             let head = format!("{}  {}% sent", Shown::name(name), percent(*bytes, *total));
             (format!("{head} {} ", fraction(*bytes, *total)), total.saturating_sub(*bytes))
@@ -350,6 +357,12 @@ fn half_done(it: &HalfDone<'_>) -> String {
     format!("{text}  ({})", Shown::name(it.folder))
 }
 
+fn kept(it: &KeptShare<'_>) -> String {
+    let (name, folder) = (Shown::name(it.name), Shown::path(it.folder));
+    let holds = format!("{}, {}", count(it.files, "file"), amount(it.bytes));
+    format!("{name}: {holds}, root {}… ← {folder}\n", short(it.content))
+}
+
 fn replayed(it: &Replayed<'_>) -> String {
     let seconds = |millis: u64| format!("{}.{:03} s", millis / 1000, millis % 1000);
     let mut text = match it.unlike {
@@ -386,7 +399,7 @@ fn fraction(done: u64, total: u64) -> String {
 }
 
 /// Rounded down: 100 only when all is there.
-fn percent(done: u64, total: u64) -> u64 {
+pub(super) fn percent(done: u64, total: u64) -> u64 {
     if total == 0 {
         100
     } else {
@@ -398,6 +411,6 @@ fn short(hex: &str) -> &str {
     hex.get(..16).unwrap_or(hex)
 }
 
-fn shown(text: &str) -> Shown {
+pub(super) fn shown(text: &str) -> Shown {
     Shown::terminal(text.as_bytes())
 }

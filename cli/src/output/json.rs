@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use truecopy_mio::prepare::WhyDropped;
 use truecopy_protocol::hex;
+use truecopy_protocol::output::Turn;
 
 use super::event::{
-    Conflict, Contents, Difference, Event, Gone, HalfDone, Holding, Link, Listed, Moved, Placed,
-    RecordingEnd, Replayed, Stage, Waiting,
+    Conflict, Contents, Difference, Event, Gone, HalfDone, Holding, KeptShare, Link, Listed, Moved, PeerRow,
+    Placed, RecordingEnd, Replayed, Stage, Waiting,
 };
+use super::table;
 use crate::escape::json_string;
 use crate::exit::{Error, Retry};
 
@@ -176,6 +178,16 @@ pub(super) fn line(now: Duration, event: &Event<'_>) -> String {
             .number("bytes", sent.bytes)
             .number("total", sent.total)
             .link(&sent.link),
+        Event::Given { name, bytes, link, all } => {
+            start("given").name("name", name).number("bytes", *bytes).number("all", *all).link(link)
+        }
+        Event::Peers(rows) => return rows.iter().map(|row| peer(start("peer"), row).line()).collect(),
+        Event::Map { cells } => start("chunks")
+            .number("here", cells.iter().map(|(here, _)| u64::from(*here)).sum())
+            .number("total", cells.iter().map(|(_, all)| u64::from(*all)).sum())
+            .text("map", &table::map(cells)),
+        Event::Kept(it) => kept(start("kept"), it),
+        Event::Forgotten(it) => kept(start("forgotten"), it),
         Event::Conflict { path, what } => conflict(start("conflict").name("path", path), what),
         Event::Skipped { path, why } => start("skipped").name("path", path).text("why", why),
         Event::Receipt { node, address, placed } => {
@@ -325,6 +337,36 @@ fn moving(object: Object, moved: &Moved<'_>) -> Object {
         Some(link) => object.link(link),
         None => object,
     }
+}
+
+fn peer(object: Object, row: &PeerRow<'_>) -> Object {
+    let turn = |turn| match turn {
+        Turn::Idle => "idle",
+        Turn::Waits => "choked",
+        Turn::Served => "served",
+    };
+    let object = object
+        .link(&row.link)
+        .truth("dialled", row.is_dialled)
+        .number("received", row.received)
+        .number("sent", row.sent)
+        .number("down", row.down)
+        .number("up", row.up)
+        .text("we_are", turn(row.theirs))
+        .text("it_is", turn(row.ours));
+    match row.of {
+        0 => object,
+        of => object.number("has", u64::from(row.has)).number("of", u64::from(of)),
+    }
+}
+
+fn kept(object: Object, it: &KeptShare<'_>) -> Object {
+    object
+        .name("name", it.name)
+        .number("files", it.files)
+        .number("bytes", it.bytes)
+        .text("content", it.content)
+        .name("folder", it.folder.as_os_str().as_encoded_bytes())
 }
 
 fn conflict(object: Object, what: &Conflict<'_>) -> Object {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::event::Event;
 use super::human;
 use super::rate::Rate;
+use super::table;
 
 /// How often a terminal is drawn.
 const FRAME: Duration = Duration::from_millis(50);
@@ -17,8 +18,11 @@ const PLAIN: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub(super) struct Live {
     rate: Rate,
-    /// The live line as it was last drawn.
+    /// The live line as it was last drawn, and the lines beneath it.
     line: String,
+    /// The table of peers, without the end of its last line.
+    table: String,
+    map: String,
     last: Option<Duration>,
     sentence: String,
     /// The limits of rates that hold, up and down, in bytes a second.
@@ -26,6 +30,23 @@ pub(super) struct Live {
 }
 
 impl Live {
+    /// Keeps what is drawn beneath the live line. Whether the event was of that kind.
+    fn beneath(&mut self, event: &Event<'_>) -> bool {
+        match event {
+            Event::Peers(rows) => self.table = table::peers(rows),
+            Event::Map { cells } => self.map = table::map(cells),
+            _ => return false,
+        }
+        true
+    }
+
+    /// The live line and what is beneath it, cut to a width.
+    fn drawn(&self, line: &str, columns: usize) -> String {
+        let beneath = [&self.map, &self.table].into_iter().filter(|text| !text.is_empty());
+        let lines = std::iter::once(line).chain(beneath.flat_map(|text| text.lines()));
+        lines.map(|line| clip(line, columns)).collect::<Vec<_>>().join("\n")
+    }
+
     /// What to write for an event on a terminal.
     pub(super) fn terminal(&mut self, now: Duration, event: &Event<'_>, sentence: Option<String>) -> String {
         if let Some(sentence) = sentence {
@@ -38,13 +59,17 @@ impl Live {
             self.sentence = sentence;
             return text;
         }
+        // It is drawn with the next line of progress.
+        if self.beneath(event) {
+            return String::new();
+        }
         self.observe(now, event);
         if self.last.is_some_and(|last| now.saturating_sub(last) < FRAME) {
             return String::new();
         }
         let Some(line) = self.progress(event) else { return String::new() };
         self.last = Some(now);
-        let line = clip(&line, columns());
+        let line = self.drawn(&line, columns());
         let text = format!("{}{line}", erase(&self.line));
         self.line = line;
         text
@@ -60,13 +85,16 @@ impl Live {
             self.settle(event);
             return Some(format!("{}\n", self.sentence));
         }
+        if self.beneath(event) {
+            return None;
+        }
         self.observe(now, event);
         let line = self.progress(event)?;
         if self.last.is_some_and(|last| now.saturating_sub(last) < PLAIN) {
             return None;
         }
         self.last = Some(now);
-        Some(format!("{line}\n"))
+        Some(format!("{}\n", self.drawn(&line, usize::MAX)))
     }
 
     /// Whether a program should hear of this: numbers that only grow come at most about ten times a second.
@@ -104,6 +132,7 @@ impl Live {
             Event::Reading(reading) => self.rate.observe(now, reading.progress.bytes_done),
             Event::Moving(moved) => self.rate.observe(now, moved.verified),
             Event::Sent(sent) => self.rate.observe(now, sent.all),
+            Event::Given { all, .. } => self.rate.observe(now, *all),
             _ => {}
         }
     }
@@ -119,16 +148,23 @@ impl Live {
         ) {
             self.rate = Rate::default();
             self.line.clear();
+            self.table.clear();
+            self.map.clear();
             self.last = None;
         }
     }
 }
 
 fn erase(line: &str) -> String {
-    if line.is_empty() { String::new() } else { "\r\x1b[2K".into() }
+    if line.is_empty() {
+        return String::new();
+    }
+    // From the last of the lines up to the first.
+    format!("\r\x1b[2K{}", "\x1b[1A\x1b[2K".repeat(line.matches('\n').count()))
 }
 
-fn columns() -> usize {
+/// Columns of the terminal that standard error is; else those of an ordinary one.
+pub fn columns() -> usize {
     #[cfg(unix)]
     if let Ok(size) = rustix::termios::tcgetwinsize(std::io::stderr())
         && size.ws_col > 1
@@ -142,7 +178,9 @@ fn columns() -> usize {
 fn clip(line: &str, columns: usize) -> String {
     let mut width = 0;
     let fits = |c: &char| {
-        width += if (*c as u32) < 0x1100 { 1 } else { 2 };
+        // Arrows, boxes and blocks are ours, and narrow.
+        let is_narrow = (*c as u32) < 0x1100 || ('\u{2190}'..'\u{2600}').contains(c);
+        width += if is_narrow { 1 } else { 2 };
         width <= columns
     };
     line.chars().take_while(fits).collect()

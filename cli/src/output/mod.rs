@@ -8,6 +8,7 @@ mod human;
 mod json;
 mod live;
 mod rate;
+mod table;
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,11 +19,13 @@ use crate::escape::Shown;
 use crate::exit::Error;
 
 pub use event::{
-    Access, Conflict, Contents, Difference, DigestOf, Event, Gone, HalfDone, Holding, Link, Listed, Moved,
-    Placed, Reading, RecordingEnd, Replayed, Sent, Stage, Unlike, Waiting,
+    Access, Conflict, Contents, Difference, DigestOf, Event, Gone, HalfDone, Holding, KeptShare, Link,
+    Listed, Moved, PeerRow, Placed, Reading, RecordingEnd, Replayed, Sent, Stage, Unlike, Waiting,
 };
 pub use human::{amount, count, difference};
 pub use json::Object;
+pub use live::columns;
+pub use rate::Rate;
 
 use live::Live;
 
@@ -188,6 +191,16 @@ impl Reporter {
     /// Whether events are told as JSON.
     pub fn is_json(&self) -> bool {
         self.mode == Mode::Json
+    }
+
+    /// Writes bytes of a file to standard output, where nothing else goes then.
+    ///
+    /// # Errors
+    /// What the system says; `BrokenPipe` if nobody reads any more.
+    pub fn stream(&self, bytes: &[u8]) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        out.write_all(bytes)?;
+        out.flush()
     }
 
     /// Writes generated text (a manual page, completions) to standard output as it is.

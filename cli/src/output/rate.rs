@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// Estimates from readings of a growing counter.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Rate {
+pub struct Rate {
     last: Option<(Duration, u64)>,
     per_second: Option<f64>,
 }
@@ -16,7 +16,7 @@ impl Rate {
     const STEP: Duration = Duration::from_millis(200);
 
     /// A new reading. A counter that went back starts the estimate anew.
-    pub(super) fn observe(&mut self, now: Duration, count: u64) {
+    pub fn observe(&mut self, now: Duration, count: u64) {
         let Some((then, before)) = self.last.filter(|(_, before)| *before <= count) else {
             *self = Self { last: Some((now, count)), per_second: None };
             return;
@@ -33,12 +33,12 @@ impl Rate {
     }
 
     /// Per second; none before there are two readings.
-    pub(super) fn per_second(&self) -> Option<u64> {
+    pub fn per_second(&self) -> Option<u64> {
         self.per_second.map(|rate| rate.round() as u64)
     }
 
     /// How long `remaining` will take; none if nothing moves or it would be beyond a hundred days.
-    pub(super) fn eta(&self, remaining: u64) -> Option<Duration> {
+    pub fn eta(&self, remaining: u64) -> Option<Duration> {
         const BEYOND_SECS: f64 = 8_640_000.0;
         let seconds = remaining as f64 / self.per_second.filter(|rate| *rate >= 1.0)?;
         (seconds < BEYOND_SECS).then(|| Duration::from_secs_f64(seconds.ceil()))

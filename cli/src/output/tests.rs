@@ -1,5 +1,8 @@
+use std::path::Path;
+
 use serde_json::Value;
 use truecopy_mio::prepare::{Progress, WhyDropped};
+use truecopy_protocol::output::Turn;
 
 use super::*;
 use crate::exit::{Error, Exit};
@@ -26,6 +29,23 @@ const REPLAYED: Replayed<'_> = Replayed {
     unlike: Some(Unlike { input: 3, at: 7, what: "x\x1b[31m", recorded: "y\n\u{202e}", replayed: "z\r" }),
 };
 
+const ROW: PeerRow<'_> = PeerRow {
+    link: LINK,
+    is_dialled: true,
+    received: 9 << 20,
+    sent: 0,
+    down: 3 << 20,
+    up: 0,
+    has: 3,
+    of: 4,
+    theirs: Turn::Served,
+    ours: Turn::Idle,
+};
+
+fn kept() -> KeptShare<'static> {
+    KeptShare { name: NAME, files: 3, bytes: 9, content: NODE, folder: Path::new("/there") }
+}
+
 fn moved(verified: u64) -> Event<'static> {
     let (name, total) = (&b"photos"[..], 3_328_599_654);
     Event::Moving(Moved { name, verified, received: verified, total, link: Some(LINK), peers: 1 })
@@ -36,7 +56,7 @@ fn all() -> Vec<Event<'static>> {
     let contents = Contents { name: NAME, files: 3, entries: 5, bytes: 7, chunk: 262_144, content: NODE };
     let progress = Progress { entries: 3, bytes_total: 9, bytes_done: 4 };
     let placed = Placed { files: 3, already: 1, skipped: 2, bytes: 9 };
-    let path = std::path::Path::new("/tmp/there");
+    let path = Path::new("/tmp/there");
     let mut all = vec![
         Event::Reading(Reading { progress }),
         Event::Share { stage: Stage::Prepared, contents },
@@ -56,6 +76,11 @@ fn all() -> Vec<Event<'static>> {
         Event::Limits { up: Some(5), down: None },
         moved(5),
         Event::Sent(Sent { name: NAME, bytes: 3, total: 9, link: LINK, all: 5, receivers: 1 }),
+        Event::Given { name: NAME, bytes: 3, link: LINK, all: 5 },
+        Event::Peers(&[ROW]),
+        Event::Map { cells: &[(0, 3), (1, 3), (3, 3)] },
+        Event::Kept(kept()),
+        Event::Forgotten(kept()),
         Event::Skipped { path: NAME, why: "the name is reserved here" },
         Event::Receipt { node: NODE, address: "192.0.2.1:7000", placed },
         Event::Done { placed, content: NODE, path },
@@ -185,7 +210,7 @@ fn no_event_lets_a_hostile_name_through() {
         let mut texts = vec![json::line(Duration::ZERO, &event)];
         texts.extend(human::sentence(&event));
         texts.extend(human::product_shown(&event).map(|bytes| String::from_utf8(bytes).unwrap()));
-        texts.extend(human::progress(&event, &rate::Rate::default(), Some(5)));
+        texts.extend(human::progress(&event, &Rate::default(), Some(5)));
         for text in texts {
             assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
         }
@@ -194,7 +219,7 @@ fn no_event_lets_a_hostile_name_through() {
 
 #[test]
 fn the_bar_has_all_that_was_promised() {
-    let mut rate = rate::Rate::default();
+    let mut rate = Rate::default();
     for second in 0..4 {
         rate.observe(Duration::from_secs(second), second * 88_080_384);
     }
@@ -227,6 +252,39 @@ fn a_sentence_takes_the_live_line_away_and_puts_it_back() {
     let text = live.terminal(Duration::from_millis(10), &connected, human::sentence(&connected));
     assert_eq!(text, format!("\r\x1b[2Kconnected: 0011223344556677 at tcp 192.0.2.1:7000\n{first}"));
     assert_eq!(live.clear(), "\r\x1b[2K");
+}
+
+#[test]
+fn the_table_of_peers_shows_those_first_that_move_most() {
+    let far = Link { address: "[2001:db8::1]:7000", ..LINK };
+    let slow = PeerRow { link: far, is_dialled: false, down: 0, up: 1 << 20, of: 0, ..ROW };
+    let slow = PeerRow { theirs: Turn::Waits, ours: Turn::Served, ..slow };
+    let wanted = "\
+  peer                              from it        to it    has  state
+→ 192.0.2.1:7000                  3.0 MiB/s            -    75%  gives
+← [2001:db8::1]:7000                      -    1.0 MiB/s      -  chokes us";
+    assert_eq!(table::peers(&[slow, ROW]).trim_start(), wanted);
+    let many = table::peers(&[ROW; 20]);
+    assert_eq!((many.lines().count(), many.lines().last()), (14, Some("  and 8 more")));
+    assert_eq!(table::peers(&[]), "");
+}
+
+#[test]
+fn the_map_shows_how_much_of_each_stretch_is_here() {
+    assert_eq!(table::map(&[(0, 9), (1, 9), (3, 9), (8, 9), (9, 9), (0, 0)]), "·░▒▓█ ");
+}
+
+#[test]
+fn what_is_beneath_the_live_line_goes_away_with_it() {
+    let mut live = Live::default();
+    let (map, peers) = (Event::Map { cells: &[(1, 1), (0, 1)] }, [ROW]);
+    assert_eq!(live.terminal(Duration::ZERO, &map, None), "");
+    assert_eq!(live.terminal(Duration::ZERO, &Event::Peers(&peers), None), "");
+    let drawn = live.terminal(Duration::ZERO, &moved(0), None);
+    let lines: Vec<&str> = drawn.lines().collect();
+    assert!(lines[0].starts_with("photos  0% verified"), "{drawn}");
+    assert_eq!((lines[1], lines.len()), ("█·", 4));
+    assert_eq!(live.clear(), "\r\x1b[2K\x1b[1A\x1b[2K\x1b[1A\x1b[2K\x1b[1A\x1b[2K");
 }
 
 #[test]

@@ -20,5 +20,6 @@ mod schema;
 #[path = "../../../transport-mio/tests/common/tracker.rs"]
 mod server;
 mod signals;
+mod swarm;
 mod terminal;
 mod tracker;

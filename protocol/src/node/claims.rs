@@ -122,6 +122,7 @@ impl Node {
 
     pub(super) fn tell_progress(&mut self, share: ShareId) {
         self.tell_uploads(share);
+        self.tell_peer_states(share);
         if let Some(transfer) = self.running(share) {
             let progress = transfer.progress;
             self.event(Event::Progress { share, progress });

@@ -109,6 +109,10 @@ impl Node {
         let leaves = share.and_then(|share| self.fetches.get(&share)).map(|fetch| fetch.afterwards);
         if leaves == Some(Afterwards::Leave) {
             self.dismiss(id, Reason::Done);
+            // Whoever had its receipt before it was told to end.
+            if let Some(share) = share.filter(|share| self.jobs.of(*share) == 0) {
+                self.conns_of(share).into_iter().for_each(|id| self.dismiss(id, Reason::Done));
+            }
         }
     }
 
@@ -143,10 +147,17 @@ impl Node {
     fn wind_down(&mut self, share: ShareId, end: End, reason: Reason) {
         let Some(fetch) = self.fetches.get_mut(&share) else { return };
         if let Stage::Placed(Some(_)) = fetch.stage {
-            // It was to be seeded: nothing is left to be kept.
+            // It was to be seeded: nothing is left to be kept. Receipts that are being signed still go out.
             fetch.stage = Stage::Placed(None);
+            fetch.afterwards = Afterwards::Leave;
             self.timers.cancel(Timer::Progress(share));
-            self.conns_of(share).into_iter().for_each(|id| self.dismiss(id, reason));
+            let is_signing = self.jobs.of(share) > 0;
+            for id in self.conns_of(share) {
+                let is_sender = self.download(id).is_some_and(|download| download.have().is_whole());
+                if !is_signing || !is_sender {
+                    self.dismiss(id, reason);
+                }
+            }
             self.announce_stopped(share);
             return self.maybe_ended(share);
         }

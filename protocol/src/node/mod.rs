@@ -16,6 +16,7 @@ mod planted;
 mod serve;
 mod swarm;
 mod takeover;
+mod tell;
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;

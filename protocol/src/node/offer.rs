@@ -9,6 +9,7 @@ use super::fetch::Stage;
 use super::{Conn, Node};
 use crate::content::manifest::{Manifest, ManifestError, ManifestIdentity, ManifestLimits};
 use crate::content::selection::Selection;
+use crate::input::Order;
 use crate::job::{Opened, StorageError};
 use crate::output::{Event, Failure, Fault, Output, Refusal, Waiting};
 use crate::swarm::download::Told;
@@ -153,13 +154,16 @@ impl Node {
     }
 
     pub(super) fn open_done(&mut self, share: ShareId, result: Result<Opened, StorageError>) {
+        // Where only one gives, nothing is rare.
+        let is_swarm = self.is_swarm(share);
         let Some(fetch) = self.fetches.get_mut(&share) else { return };
         let Stage::Opening(manifest) = &fetch.stage else { return };
         match result {
             Err(error) => self.fail(share, Failure::Storage(error)),
             Ok(opened) => {
                 let manifest = Arc::clone(manifest);
-                let ordering = Ordering { order: fetch.order, seed: self.jitter.below(u64::MAX) };
+                let order = if is_swarm { fetch.order } else { Order::Sequential };
+                let ordering = Ordering { order, seed: self.jitter.below(u64::MAX) };
                 let layers = fetch.layers.clone();
                 let transfer =
                     Transfer::new(Arc::clone(&manifest), layers, &fetch.selection, &opened, ordering);

@@ -134,6 +134,7 @@ impl Node {
         if let Some(circle) = self.circles.get_mut(&share) {
             circle.swarming = Swarming::On;
         }
+        self.tell_swarmed(share);
         let manifest = self.fetches.get(&share).and_then(|fetch| fetch.manifest().cloned());
         if let Some(manifest) = manifest {
             self.keep_own_layer(share, &manifest);

@@ -10,6 +10,7 @@ mod rng;
 mod store;
 mod swarm;
 mod takeover;
+mod told;
 mod transfers;
 mod useless;
 mod weather;

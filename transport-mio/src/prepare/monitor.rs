@@ -42,16 +42,19 @@ impl Monitor {
         }
     }
 
-    pub(super) fn is_cancelled(&self) -> bool {
+    /// Whether it was asked to end.
+    pub fn is_cancelled(&self) -> bool {
         self.cancelled.load(Relaxed)
     }
 
-    pub(super) fn found(&self, entries: u64, bytes: u64) {
+    /// So much more was found.
+    pub fn found(&self, entries: u64, bytes: u64) {
         self.entries.fetch_add(entries, Relaxed);
         self.bytes_total.fetch_add(bytes, Relaxed);
     }
 
-    pub(super) fn hashed(&self, bytes: u64) {
+    /// So many more bytes were hashed.
+    pub fn hashed(&self, bytes: u64) {
         self.bytes_done.fetch_add(bytes, Relaxed);
     }
 

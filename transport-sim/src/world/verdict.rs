@@ -297,6 +297,8 @@ impl World<'_> {
             Event::Fetching { .. } => "event fetching",
             Event::Progress { .. } => "event progress",
             Event::Uploaded { .. } => "event uploaded",
+            Event::Swarmed { .. } => "event swarmed",
+            Event::Peers { .. } => "event peers",
             Event::PeerPaused { .. } => "event peer-paused",
             Event::Completed { .. } => "event completed",
             Event::Failed { .. } => "event failed",

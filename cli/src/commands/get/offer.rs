@@ -20,6 +20,7 @@ use crate::exit::{Error, Exit, Result};
 use crate::glob;
 use crate::output::{self, Asked, Event, Reporter, Stage, Waiting, amount, count};
 use crate::record::{Disk, Run};
+use crate::witness::Witness;
 use crate::words;
 
 /// Conflicts that are named one by one; of more, their number.
@@ -29,13 +30,13 @@ const NAMED_MAX: usize = 10;
 pub(super) struct Accepted {
     pub(super) selection: Selection,
     pub(super) plan: Plan,
-    pub(super) storage: Arc<Share<Disk>>,
+    pub(super) storage: Arc<Witness>,
 }
 
 impl Accepted {
     /// What was dropped on the way into the destination.
     pub(super) fn losses(&self) -> Losses {
-        match &*self.storage {
+        match &**self.storage.share() {
             Share::Receiving(receiving) => receiving.staging().map(Staging::losses).unwrap_or_default(),
             Share::Serving(_) => Losses::default(),
         }
@@ -98,7 +99,10 @@ pub(super) fn answer(
     let content = manifest.content_id().to_hex();
     let contents = super::super::contents(manifest, &content);
     reporter.tell(&Event::Share { stage: Stage::Offered, contents });
-    let selection = glob::select(manifest, &args.only, &args.exclude)?;
+    let mut selection = glob::select(manifest, &args.only, &args.exclude)?;
+    if args.is_stream() {
+        selection = Selection::Some(vec![super::stream::only_file(manifest, &selection)?]);
+    }
     let disk = run.open_folder(place).map_err(|error| Error::local("open the folder", place, &error))?;
     let survey = survey(reporter, &disk, place, manifest, &selection)?;
     let plan = resolve(args, asking, &disk, place, &survey)?;
@@ -112,7 +116,8 @@ pub(super) fn answer(
     }
     consent(args, asking, place, &plan)?;
     let staging = stage(args, place, disk, manifest, &selection, &plan)?;
-    let storage = Arc::new(Share::Receiving(Box::new(Receiving::opened(staging))));
+    let share = Arc::new(Share::Receiving(Box::new(Receiving::opened(staging))));
+    let storage = Arc::new(Witness::new(share));
     Ok(Answer::Accept(Accepted { selection, plan, storage }))
 }
 
@@ -233,7 +238,7 @@ fn conflict_error(conflicts: &[Conflict]) -> Error {
 
 /// On a terminal the user is asked. Elsewhere whoever gave the ticket to this command has said yes with it.
 fn consent(args: &GetArgs, asking: &Asking<'_>, place: &Path, plan: &Plan) -> Result<()> {
-    if args.yes {
+    if args.yes || args.is_stream() {
         return Ok(());
     }
     let question = format!("fetch {} into {}? [Y/n]", amount(plan.needed()), Shown::path(place));

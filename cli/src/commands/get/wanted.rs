@@ -5,7 +5,7 @@ use std::sync::Arc;
 use truecopy_protocol::Candidate;
 use truecopy_protocol::content::layers::Layers;
 use truecopy_protocol::content::manifest::Manifest;
-use truecopy_protocol::input::{Fetch, PeerHint};
+use truecopy_protocol::input::{Fetch, PeerHint, Swarming};
 use truecopy_protocol::{AccessSecret, ContentId, ShareId, Trackers};
 
 use super::super::source::{self, Source};
@@ -16,10 +16,12 @@ use crate::words;
 /// What is to be fetched and who may have it.
 pub(super) struct Wanted {
     pub(super) content: ContentId,
-    secret: AccessSecret,
+    pub(super) secret: AccessSecret,
     peers: Vec<PeerHint>,
     trackers: Trackers,
     known: Option<(Arc<Manifest>, Arc<Layers>)>,
+    /// Whoever has the name of it may have it: then receivers may know each other.
+    is_published: bool,
 }
 
 impl Wanted {
@@ -32,6 +34,7 @@ impl Wanted {
                 peers: vec![PeerHint { key: Some(ticket.node), addresses: ticket.addresses }],
                 trackers: ticket.trackers,
                 known: None,
+                is_published: false,
             },
             Source::Link(link) => Self {
                 content: link.content,
@@ -39,6 +42,7 @@ impl Wanted {
                 peers: Vec::new(),
                 trackers: link.trackers,
                 known: None,
+                is_published: true,
             },
             Source::Metadata(metadata) => Self {
                 content: metadata.manifest.content_id(),
@@ -46,6 +50,7 @@ impl Wanted {
                 peers: Vec::new(),
                 trackers: metadata.trackers,
                 known: Some((metadata.manifest, Arc::new(metadata.layers))),
+                is_published: true,
             },
         };
         for peer in &args.peer {
@@ -93,6 +98,15 @@ impl Wanted {
         };
         self.peers.push(hint);
         Ok(())
+    }
+
+    /// Whether receivers learn of each other: of what is published they may, else the sender says.
+    pub(super) fn swarming(&self, args: &GetArgs) -> Swarming {
+        match self.is_published {
+            _ if args.swarm.no_swarm => Swarming::Off,
+            true => Swarming::On,
+            false => Swarming::AsTold,
+        }
     }
 
     /// What the core is asked for. A manifest that an earlier run left in `place` is used again.

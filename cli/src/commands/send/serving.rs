@@ -13,10 +13,11 @@ use truecopy_protocol::{ConnId, EntryIndex, NodeId};
 
 use super::Open;
 use crate::args::{Level, SendArgs};
+use crate::commands::tell_receipt;
 use crate::control::{Control, Controls};
-use crate::escape::Shown;
+use crate::crowd::Crowd;
 use crate::exit::{Error, Exit, Result};
-use crate::output::{Event, Link, Placed, Sent, Waiting};
+use crate::output::{Event, Link, Sent, Waiting};
 use crate::run::Context;
 use crate::trackers::Heard;
 use crate::words;
@@ -58,6 +59,8 @@ pub(super) struct Sending<'a> {
     open: Open,
     manifest: Arc<Manifest>,
     peers: BTreeMap<ConnId, Peer>,
+    /// The same, for the table of peers.
+    crowd: Crowd,
     /// Bytes that receivers were sent who are forgotten.
     sent_before: u64,
     idle_since: Instant,
@@ -73,8 +76,8 @@ impl<'a> Sending<'a> {
         manifest: Arc<Manifest>,
     ) -> Self {
         let (peers, idle_since) = (BTreeMap::new(), Instant::now());
-        let heard = Heard::default();
-        Self { args, context, controls, open, manifest, peers, sent_before: 0, idle_since, heard }
+        let (crowd, heard) = (Crowd::default(), Heard::default());
+        Self { args, context, controls, open, manifest, peers, crowd, sent_before: 0, idle_since, heard }
     }
 
     /// Serves until the user, `--once`, `--timeout` or a broken source ends it.
@@ -121,6 +124,7 @@ impl<'a> Sending<'a> {
             NodeEvent::PeerUp { conn, peer, path, .. } => {
                 let (receipt, presence) = (Signed::No, Presence::Here);
                 let peer = Peer { node: peer, path, since: Instant::now(), sent: 0, receipt, presence };
+                self.crowd.came(conn, peer.node, peer.path);
                 self.peers.insert(conn, peer);
                 self.with_link(conn, |link| self.tell(&Event::Connected(link)));
             }
@@ -143,7 +147,12 @@ impl<'a> Sending<'a> {
             NodeEvent::Tracker { tracker, said, .. } => {
                 self.heard.tell(&self.context.reporter, tracker, said);
             }
+            NodeEvent::Peers { peers, .. } => {
+                let now = self.context.reporter.elapsed();
+                self.context.reporter.tell(&Event::Peers(&self.crowd.rows(now, &peers)));
+            }
             NodeEvent::Offer { .. }
+            | NodeEvent::Swarmed { .. }
             | NodeEvent::Waiting { .. }
             | NodeEvent::Fetching { .. }
             | NodeEvent::Progress { .. }
@@ -168,18 +177,11 @@ impl<'a> Sending<'a> {
     }
 
     fn receipt(&mut self, conn: ConnId, outcome: Outcome, verdict: Verdict) {
-        let Some(peer) = self.peers.get_mut(&conn) else { return };
-        if verdict == Verdict::Forged {
-            self.tell(&Event::Warning {
-                text: "a receiver sent a receipt with a wrong signature; it is not believed",
-            });
-            return;
+        let mut believed = false;
+        self.with_link(conn, |link| believed = tell_receipt(&self.context.reporter, link, outcome, verdict));
+        if let Some(peer) = self.peers.get_mut(&conn).filter(|_| believed) {
+            peer.receipt = Signed::Yes;
         }
-        peer.receipt = Signed::Yes;
-        let (node, (_, address)) = (peer.node.to_hex(), words::path(peer.path));
-        let Outcome { placed: files, already, skipped, bytes } = outcome;
-        let placed = Placed { files, already, skipped, bytes };
-        self.tell(&Event::Receipt { node: &node, address: &address, placed });
     }
 
     fn gone(&mut self, conn: ConnId, why: PeerGone) {
@@ -221,6 +223,7 @@ impl<'a> Sending<'a> {
                 "receiver gone",
                 &[("sent", &peer.sent), ("seconds", &seconds)],
             );
+            self.crowd.left(*conn);
             self.peers.remove(conn);
         }
         if self.args.once && finished {
@@ -236,17 +239,7 @@ impl<'a> Sending<'a> {
 
     /// Our own files are not what was hashed: nobody may be given a mixture.
     fn broken(&self, entry: EntryIndex, why: StorageError) -> Result<Error> {
-        let name = self.manifest.entry(entry).map(|entry| Shown::name(entry.path.as_bytes()).to_string());
-        let name = name.unwrap_or_else(|| "a file".to_owned());
-        let (exit, reason, what) = match why {
-            StorageError::Changed => {
-                (Exit::SourceChanged, Reason::SourceChanged, format!("{name} was changed while it was sent"))
-            }
-            StorageError::Vanished => {
-                (Exit::SourceChanged, Reason::SourceChanged, format!("{name} was removed while it was sent"))
-            }
-            other => (Exit::LocalIo, Reason::SourceUnreadable, format!("{name} cannot be read: {other}")),
-        };
+        let (exit, reason, what) = words::broken(&self.manifest, entry, why);
         self.open.end(reason)?;
         Ok(Error::new(exit, what).hint("send it again once nothing writes to it: there will be a new ticket"))
     }

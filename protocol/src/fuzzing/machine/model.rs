@@ -163,6 +163,8 @@ impl Life {
             Event::PeerPaused { conn, now, .. } => self.peers.get_mut(conn).is_some_and(|peer| {
                 self.role == Role::Responder && core::mem::replace(&mut peer.pausing, *now) != *now
             }),
+            // Neither a swarm nor its peers are asked for.
+            Event::Swarmed { .. } | Event::Peers { .. } => false,
             Event::Completed { .. } => {
                 self.stage = Stage::Placed;
                 cause == Cause::Answer(Kind::Commit) && matches!(stage, Stage::Accepted | Stage::Told)
@@ -199,6 +201,8 @@ pub(super) const fn share(event: &Event) -> ShareId {
         | Event::Fetching { share }
         | Event::Progress { share, .. }
         | Event::Uploaded { share, .. }
+        | Event::Swarmed { share }
+        | Event::Peers { share, .. }
         | Event::PeerPaused { share, .. }
         | Event::Completed { share, .. }
         | Event::Failed { share, .. }
