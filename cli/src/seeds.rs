@@ -92,7 +92,7 @@ impl Record {
             files: u64::from(manifest.file_count()),
             bytes: manifest.total_size(),
             content,
-            folder: self.standing.tops.first().map_or(Path::new(""), |top| &top.folder),
+            folder: self.standing.tops.first().map_or_else(|| Path::new(""), |top| &top.folder),
         }
     }
 
