@@ -126,11 +126,11 @@ fn base32(bytes: &[u8]) -> String {
 #[test]
 fn a_ticket_of_a_later_version_is_told_from_a_damaged_one() {
     let world = World::new();
-    let body = [&[2][..], b"whatever a later version may hold"].concat();
+    let body = [&[3][..], b"whatever a later version may hold"].concat();
     let ticket = format!("truecopy:{}", base32(&[&body[..], &Sha256::digest(&body)[..4]].concat()));
     for args in [&[ticket.as_str()][..], &["inspect", &ticket]] {
         let error = world.run(args).exits(12).err();
-        assert!(error.contains("version 2") && error.contains("same version"), "{error}");
+        assert!(error.contains("version 3") && error.contains("same version"), "{error}");
     }
 }
 

@@ -221,8 +221,8 @@ impl Node {
         let Some(share) = self.conns.get(&id).and_then(|conn| conn.purpose.share()) else { return };
         // What was wanted when it was dialled may have been placed since.
         let download = self.fetches.contains_key(&share).then(|| self.new_download(share));
-        let upload = self.is_swarm(share).then(Upload::default);
-        self.up(id, share, Exchange { download, upload, ..Exchange::default() });
+        // Whoever takes part in a swarm says so before it asks for anything.
+        self.up(id, share, Exchange { download, ..Exchange::default() });
         self.source_up(share, id);
         #[cfg(planted)]
         self.ask_twice(share, id);

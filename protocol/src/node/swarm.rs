@@ -11,6 +11,7 @@ use crate::content::manifest::Manifest;
 use crate::input::{Path, PeerHint, Swarming};
 use crate::output::Fault;
 use crate::session::{Ends, ShareKey};
+use crate::swarm::circle::Part;
 use crate::swarm::download::{Interest, Told};
 use crate::swarm::have;
 use crate::swarm::targets::Origin;
@@ -87,8 +88,8 @@ impl Node {
             return;
         };
         let swarm = circle.is_on().then(|| Swarm { port: circle.port.unwrap_or(0) });
-        let tells = swarm.is_some() || self.serving.contains_key(&share);
-        let stock = if tells { self.stock(share) } else { alloc::vec![] };
+        // What a receiver has is told to those alone that take part.
+        let stock = if self.serving.contains_key(&share) { self.stock(share) } else { alloc::vec![] };
         let wants = self.fetches.contains_key(&share);
         self.with_session(id, |session| {
             if let Some(swarm) = swarm {
@@ -108,13 +109,23 @@ impl Node {
         let Some(conn) = self.conns.get_mut(&id) else { return Ok(()) };
         let (role, peer, path) = (conn.session.role, conn.session.peer, conn.session.path);
         let Some((_, exchange)) = conn.exchange_mut() else { return Ok(()) };
-        exchange.acquaintance.part = crate::swarm::circle::Part::Taken;
+        let before = core::mem::replace(&mut exchange.acquaintance.part, Part::Taken);
         if let Some(download) = &mut exchange.download {
             download.tell(Told::Seeking, now);
         }
         let Some(circle) = self.circles.get_mut(&share) else { return Ok(()) };
         if circle.swarming == Swarming::AsTold && role == Role::Initiator {
             self.join(share);
+        } else if before == Part::Unknown {
+            self.tell_stock(share, id);
+        }
+        let is_on = self.is_swarm(share);
+        if let Some((_, exchange)) = self.conns.get_mut(&id).and_then(Conn::exchange_mut)
+            && is_on
+            && exchange.upload.is_none()
+        {
+            exchange.upload = Some(Upload::default());
+            self.seat(share, id);
         }
         let Some(circle) = self.circles.get_mut(&share).filter(|circle| circle.is_on()) else {
             return Ok(());
@@ -141,11 +152,22 @@ impl Node {
         }
         self.arm_swarm(share);
         for id in self.open_of(share) {
-            if let Some((_, exchange)) = self.conns.get_mut(&id).and_then(Conn::exchange_mut) {
-                exchange.upload.get_or_insert_with(Upload::default);
-                self.greet(share, id);
-            }
+            self.greet(share, id);
+            self.tell_stock(share, id);
         }
+    }
+
+    /// A receiver tells what it has to a peer that takes part in the swarm.
+    fn tell_stock(&mut self, share: ShareId, id: ConnId) {
+        if self.is_fetched_in_swarm(share) && self.takes_part(id) {
+            let stock = self.stock(share);
+            self.with_session(id, |session| stock.iter().for_each(|message| session.send(message)));
+        }
+    }
+
+    fn takes_part(&self, id: ConnId) -> bool {
+        let exchange = self.conns.get(&id).and_then(Conn::exchange);
+        exchange.is_some_and(|(_, exchange)| exchange.acquaintance.part == Part::Taken)
     }
 
     /// The manifest is here: peers of a swarm are told, and what they told is counted.
@@ -154,7 +176,6 @@ impl Node {
         if is_swarm {
             self.keep_own_layer(share, manifest);
         }
-        let stock = if is_swarm { self.stock(share) } else { alloc::vec![] };
         for id in self.open_of(share) {
             let told = self.download(id).map_or(Ok(()), |download| download.settle(manifest.chunk_count()));
             if let Err(fault) = told {
@@ -163,7 +184,7 @@ impl Node {
                 // What it told first was not kept; it will tell it again.
                 self.dismiss(id, Reason::Replaced);
             } else {
-                self.with_session(id, |session| stock.iter().for_each(|message| session.send(message)));
+                self.tell_stock(share, id);
             }
         }
     }
@@ -237,9 +258,11 @@ impl Node {
         let told = have::ranges(&news);
         for id in self.open_of(share) {
             // Also to those that have everything: they give first what is nowhere else.
-            self.with_session(id, |session| {
-                told.iter().for_each(|ranges| session.send(&Message::Have(ranges.clone())));
-            });
+            if self.takes_part(id) {
+                self.with_session(id, |session| {
+                    told.iter().for_each(|ranges| session.send(&Message::Have(ranges.clone())));
+                });
+            }
             self.mind_interest(share, id);
         }
     }
@@ -275,7 +298,6 @@ impl Node {
     }
 
     fn tell_peers(&mut self, share: ShareId, id: ConnId) {
-        use crate::swarm::circle::Part;
         let Some(circle) = self.circles.get(&share).filter(|circle| circle.is_on()) else { return };
         let Some(conn) = self.conns.get_mut(&id) else { return };
         let peer = conn.session.peer;
