@@ -7,13 +7,16 @@ use super::bits::Bits;
 use crate::output::Fault;
 use crate::wire::{ChunkRange, RANGES_MAX};
 
+/// Runs that a peer may tell before it is known how many chunks there are.
+const TOLD_MAX: usize = 32 * RANGES_MAX;
+
 /// The chunks of one peer.
 #[derive(Debug)]
 pub(crate) enum Have {
     /// What it told before it was known how many chunks there are, as runs of first and end; sorted, not touching.
     Told(BTreeMap<u32, u32>),
-    /// It told more than is kept before that is known.
-    TooMuch,
+    /// It told more than is kept before that is known: so many runs.
+    TooMuch(usize),
     Some(Bits),
     All(u32),
 }
@@ -28,7 +31,7 @@ impl Have {
     pub(crate) fn contains(&self, chunk: u32) -> bool {
         match self {
             Self::Told(runs) => runs.range(..=chunk).next_back().is_some_and(|(_, end)| chunk < *end),
-            Self::TooMuch => false,
+            Self::TooMuch(_) => false,
             Self::Some(bits) => bits.contains(chunk),
             Self::All(chunks) => chunk < *chunks,
         }
@@ -39,7 +42,7 @@ impl Have {
         match self {
             Self::Told(_) if self.contains(from) => Some(from),
             Self::Told(runs) => runs.range(from..).next().map(|(first, _)| *first),
-            Self::TooMuch => None,
+            Self::TooMuch(_) => None,
             Self::Some(bits) => bits.next(from),
             Self::All(chunks) => (from < *chunks).then_some(from),
         }
@@ -54,13 +57,13 @@ impl Have {
     pub(crate) const fn bits(&self) -> Option<&Bits> {
         match self {
             Self::Some(bits) => Some(bits),
-            Self::Told(_) | Self::TooMuch | Self::All(_) => None,
+            Self::Told(_) | Self::TooMuch(_) | Self::All(_) => None,
         }
     }
 
     /// Whether it told more than was kept.
     pub(crate) const fn is_too_much(&self) -> bool {
-        matches!(self, Self::TooMuch)
+        matches!(self, Self::TooMuch(_))
     }
 
     /// Bytes of memory.
@@ -68,7 +71,7 @@ impl Have {
         match self {
             Self::Told(runs) => runs.len() * size_of::<(u32, u32)>(),
             Self::Some(bits) => bits.memory(),
-            Self::TooMuch | Self::All(_) => 0,
+            Self::TooMuch(_) | Self::All(_) => 0,
         }
     }
 
@@ -99,10 +102,15 @@ impl Have {
                 Self::Told(runs) => {
                     join(runs, range.first, end);
                     if runs.len() > RANGES_MAX {
-                        *self = Self::TooMuch;
+                        *self = Self::TooMuch(RANGES_MAX);
                     }
                 }
-                Self::TooMuch => {}
+                Self::TooMuch(told) => {
+                    *told += 1;
+                    if *told > TOLD_MAX {
+                        return Err(Fault::Flood);
+                    }
+                }
                 Self::Some(bits) if end > bits.len() => return Err(Fault::BadRequest),
                 Self::Some(bits) if bits.count() == 0 && range.count == bits.len() => {
                     *self = Self::All(range.count);
@@ -122,7 +130,7 @@ impl Have {
         match self {
             Self::All(_) => true,
             Self::Some(bits) => bits.is_full(),
-            Self::Told(_) | Self::TooMuch => false,
+            Self::Told(_) | Self::TooMuch(_) => false,
         }
     }
 
@@ -137,7 +145,7 @@ impl Have {
                 *self = Self::Some(bits);
                 true
             }
-            Self::Told(_) | Self::TooMuch | Self::All(_) => false,
+            Self::Told(_) | Self::TooMuch(_) | Self::All(_) => false,
         }
     }
 }
