@@ -8,8 +8,6 @@ use crate::world::{Options, Run, Verdict, run};
 /// A swarm of equal peers around one or a few that have the share.
 #[derive(Clone, Debug)]
 pub struct Scene {
-    /// What it is called.
-    pub name: &'static str,
     /// Its plan.
     pub plan: Plan,
     /// The senders that lie, which are not counted as sources.
@@ -70,7 +68,7 @@ impl Scene {
         plan.tuning.spans_max = Some(160);
         // Nothing is healed here, and nothing needs to be.
         plan.heal.at_ms = 36_000_000;
-        Self { name: "crowd", plan, liars: 0 }
+        Self { plan, liars: 0 }
     }
 
     /// Of so many receivers these give nothing; whoever has everything leaves.
@@ -78,7 +76,7 @@ impl Scene {
         let mut scene = Self::crowd(1, receivers, size);
         scene.plan.scenario.free_riders = free;
         scene.plan.scenario.staying = Staying::Leave;
-        Self { name: "free riders", ..scene }
+        scene
     }
 
     /// One sender is honest, and so many give wrong bytes.
@@ -87,7 +85,7 @@ impl Scene {
         for host in 1..=liars {
             scene.plan.faults.push(Fault::Hostile { host, script: Script::WrongBytes });
         }
-        Self { name: "poisoned", liars, ..scene }
+        Self { liars, ..scene }
     }
 
     /// The one sender is far slower than the receivers.
@@ -95,7 +93,7 @@ impl Scene {
         let mut scene = Self::crowd(1, receivers, size);
         let to_ms = scene.plan.heal.at_ms;
         scene.plan.faults.push(Fault::Slow { host: 0, from_ms: 0, to_ms, rate: RATE / 4 });
-        Self { name: "slow seeder", ..scene }
+        scene
     }
 
     /// Half of the receivers have a fifth of the line.
@@ -105,7 +103,7 @@ impl Scene {
         for host in (1..=receivers).filter(|host| host % 2 == 0) {
             scene.plan.faults.push(Fault::Slow { host, from_ms: 0, to_ms, rate: RATE / 5 });
         }
-        Self { name: "unequal lines", ..scene }
+        scene
     }
 
     /// Receivers are killed and start again all the time.
@@ -115,7 +113,7 @@ impl Scene {
             let at_ms = 2_000 + u64::from(host) * 977 % 40_000;
             scene.plan.faults.push(Fault::Crash { host, at_ms, down_ms: 3_000, end: crate::plan::End::Kill });
         }
-        Self { name: "churn", ..scene }
+        scene
     }
 
     /// The least time in which it could be done, in seconds: what the seeder must send once, what each must take, what all

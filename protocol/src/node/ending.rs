@@ -153,7 +153,7 @@ impl Node {
             self.timers.cancel(Timer::Progress(share));
             let is_signing = self.jobs.of(share) > 0;
             for id in self.conns_of(share) {
-                let is_sender = self.download(id).is_some_and(|download| download.have().is_whole());
+                let is_sender = self.download(id).is_some_and(|download| download.is_sender());
                 if !is_signing || !is_sender {
                     self.dismiss(id, reason);
                 }

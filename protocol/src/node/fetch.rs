@@ -164,7 +164,7 @@ impl Node {
             lands: 0,
             checkpoints: Checkpoints::default(),
             selection: Selection::All,
-            order: if spec.swarm == Swarming::Off { Order::Sequential } else { spec.order },
+            order: spec.order,
             afterwards: spec.afterwards,
             own_layer: None,
         };

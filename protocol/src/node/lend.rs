@@ -21,7 +21,10 @@ impl Node {
         manifest: &Manifest,
         run: BlockRun,
     ) -> bool {
-        if !self.serving.contains_key(&share) || !self.is_swarm(share) {
+        let Some(entry) = BlobId(run.blob).entry() else { return true };
+        let chunk = manifest.chunks_of(entry).start + run.block / SPAN_BLOCKS / manifest.chunk_size().spans();
+        let circle = self.circles.get(&share).filter(|circle| circle.is_on());
+        if !self.serving.contains_key(&share) || circle.is_none_or(|circle| circle.lending.is_seen(chunk)) {
             return true;
         }
         let takes = |conn: &&Conn| {
@@ -29,11 +32,8 @@ impl Node {
             exchange.is_some_and(|(_, exchange)| exchange.acquaintance.part == Part::Taken)
         };
         let is_crowd = self.conns.values().filter(takes).count() > self.config.upload_slots as usize;
-        let Some(entry) = BlobId(run.blob).entry().filter(|_| is_crowd) else { return true };
-        let within = run.block / SPAN_BLOCKS / manifest.chunk_size().spans();
-        let chunk = manifest.chunks_of(entry).start + within;
         let now = self.now;
-        self.circles.get_mut(&share).is_none_or(|circle| circle.lending.ask(chunk, id, now))
+        !is_crowd || self.circles.get_mut(&share).is_none_or(|circle| circle.lending.ask(chunk, id, now))
     }
 
     /// A peer tells a seeder what it has.

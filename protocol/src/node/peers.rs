@@ -274,7 +274,7 @@ impl Node {
         if matches!(conn.purpose, Purpose::Leaving(_)) {
             return;
         }
-        let (peer, conn_path, share) = (conn.session.peer, conn.session.path, conn.purpose.share());
+        let (peer, path, share) = (conn.session.peer, conn.session.path, conn.purpose.share());
         let purpose = core::mem::replace(&mut conn.purpose, Purpose::Leaving(share));
         if conn.reading == Reading::Paused {
             conn.reading = Reading::Open;
@@ -285,7 +285,6 @@ impl Node {
         self.outputs.push_back(Output::Hangup { conn: id, why });
         self.timers.cancel(Timer::Handshake(id));
         self.timers.cancel(Timer::Liveness(id));
-        let path = conn_path;
         self.retired(id, purpose, peer, gone);
         if let (PeerGone::Misbehaved(fault), Some(share)) = (gone, share) {
             self.ban(share, peer, path, fault);

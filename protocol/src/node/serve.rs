@@ -135,33 +135,25 @@ impl Node {
 
     /// What a peer is told of a share first.
     pub(super) fn stock(&self, share: ShareId) -> Vec<Message> {
-        if let Some(State::Preparing { done, total }) = self.serving.get(&share).map(|serving| &serving.state)
-        {
-            return alloc::vec![Message::Preparing(Preparing { done: *done, total: *total })];
-        }
-        let (manifest, fetch) =
-            match (self.serving.get(&share).map(|serving| &serving.state), self.fetches.get(&share)) {
-                (Some(State::Ready(ready)), _) => (&ready.manifest, None),
-                (_, Some(fetch)) => match fetch.manifest() {
-                    Some(manifest) => (manifest, Some(fetch)),
-                    None => return Vec::new(),
-                },
-                _ => return Vec::new(),
-            };
-        let identity = manifest.identity();
-        let mut messages = alloc::vec![Message::Info(Info { size: identity.size, root: identity.root })];
-        match fetch {
+        let (manifest, told) = match self.serving.get(&share).map(|serving| &serving.state) {
+            Some(State::Preparing { done, total }) => {
+                return alloc::vec![Message::Preparing(Preparing { done: *done, total: *total })];
+            }
+            Some(State::Ready(ready)) => {
+                let all = ChunkRange { first: 0, count: ready.manifest.chunk_count() };
+                (&ready.manifest, alloc::vec![alloc::vec![all]])
+            }
             None => {
-                let all = ChunkRange { first: 0, count: manifest.chunk_count() };
-                messages.push(Message::Have(alloc::vec![all]));
+                let fetch = self.fetches.get(&share);
+                let Some(manifest) = fetch.and_then(Fetching::manifest) else { return Vec::new() };
+                let transfer = fetch.and_then(Fetching::transfer);
+                let told = transfer.map(|transfer| have::messages(transfer.verified()));
+                (manifest, told.unwrap_or_else(|| alloc::vec![Vec::new()]))
             }
-            Some(fetch) => {
-                let verified = fetch.transfer().map(|transfer| have::messages(transfer.verified()));
-                let told = verified.unwrap_or_else(|| alloc::vec![Vec::new()]);
-                messages.extend(told.into_iter().map(Message::Have));
-            }
-        }
-        messages
+        };
+        let identity = manifest.identity();
+        let info = Message::Info(Info { size: identity.size, root: identity.root });
+        core::iter::once(info).chain(told.into_iter().map(Message::Have)).collect()
     }
 
     pub(super) fn serve_message(

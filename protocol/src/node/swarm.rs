@@ -9,7 +9,7 @@ use super::serve::own_layer;
 use crate::content::identity::Role;
 use crate::content::manifest::Manifest;
 use crate::input::{Path, PeerHint, Swarming};
-use crate::output::Fault;
+use crate::output::{Event, Fault};
 use crate::session::{Ends, ShareKey};
 use crate::swarm::circle::Part;
 use crate::swarm::download::{Interest, Told};
@@ -81,13 +81,9 @@ impl Node {
 
     /// The first words to a peer.
     pub(super) fn greet(&mut self, share: ShareId, id: ConnId) {
-        let Some(circle) = self.circles.get(&share) else {
-            // It is not prepared yet.
-            let stock = self.stock(share);
-            self.with_session(id, |session| stock.iter().for_each(|message| session.send(message)));
-            return;
-        };
-        let swarm = circle.is_on().then(|| Swarm { port: circle.port.unwrap_or(0) });
+        // A share that is not prepared yet has no circle.
+        let circle = self.circles.get(&share).filter(|circle| circle.is_on());
+        let swarm = circle.map(|circle| Swarm { port: circle.port.unwrap_or(0) });
         // What a receiver has is told to those alone that take part.
         let stock = if self.serving.contains_key(&share) { self.stock(share) } else { alloc::vec![] };
         let wants = self.fetches.contains_key(&share);
@@ -145,7 +141,7 @@ impl Node {
         if let Some(circle) = self.circles.get_mut(&share) {
             circle.swarming = Swarming::On;
         }
-        self.tell_swarmed(share);
+        self.event(Event::Swarmed { share });
         let manifest = self.fetches.get(&share).and_then(|fetch| fetch.manifest().cloned());
         if let Some(manifest) = manifest {
             self.keep_own_layer(share, &manifest);

@@ -12,11 +12,6 @@ use crate::swarm::upload::Upload;
 use crate::timers::Timer;
 
 impl Node {
-    /// The peers of a share have come to know of each other.
-    pub(super) fn tell_swarmed(&mut self, share: ShareId) {
-        self.event(Event::Swarmed { share });
-    }
-
     /// How each peer of a share stands, if that was asked for.
     pub(super) fn tell_peer_states(&mut self, share: ShareId) {
         if self.config.detail == Detail::Shares {

@@ -36,9 +36,14 @@ impl Lending {
         self.seen.len()
     }
 
+    /// Whether some peer has a chunk: then anybody is given it.
+    pub(crate) fn is_seen(&self, chunk: u32) -> bool {
+        self.seen.contains(chunk)
+    }
+
     /// Whether a peer that asks for a chunk is given it.
     pub(crate) fn ask(&mut self, chunk: u32, by: ConnId, now: Now) -> bool {
-        if self.seen.contains(chunk) {
+        if self.is_seen(chunk) {
             return true;
         }
         match self.out.get(&chunk) {

@@ -326,6 +326,15 @@ fn when_a_chunk_of_several_comes_right_whoever_sent_its_wrong_span_is_named() {
 }
 
 #[test]
+fn a_sender_stays_one_while_it_gives_a_chunk_to_somebody_else() {
+    let mut download = Download::new(&Config::default(), Now::ZERO);
+    download.tell_have(&[ChunkRange { first: 0, count: 9 }], Some(9), &mut |_| {}).unwrap();
+    assert!(download.is_sender());
+    download.lacks(3, &mut |_| {});
+    assert!(download.is_sender() && !download.have().is_whole());
+}
+
+#[test]
 fn blocks_continue_their_run_and_nothing_else() {
     let mut download = Download::new(&Config::default(), Now::ZERO);
     let run = BlockRun { blob: 1, block: 16, count: 16 };

@@ -128,10 +128,10 @@ impl Upload {
 
     /// Takes all requests back for which nothing was done yet, but those for the manifest: that is given to everybody.
     pub(crate) fn choke(&mut self) -> Vec<BlockRun> {
-        let (manifest, files) = self.queue.drain(..).partition(|run| run.blob == BlobId::MANIFEST.0);
-        self.queue = manifest;
-        let files: VecDeque<BlockRun> = files;
-        files.into()
+        let is_manifest = |run: &BlockRun| run.blob == BlobId::MANIFEST.0;
+        let files = self.queue.iter().filter(|run| !is_manifest(run)).copied().collect();
+        self.queue.retain(is_manifest);
+        files
     }
 
     /// Whether it may have blocks of files.

@@ -21,6 +21,16 @@ fn uploaded(world: &World, host: usize) -> u64 {
     by_conn.values().sum()
 }
 
+/// A world in which one host has fetched the content from another, and seeds it beside it: the world, and both.
+fn seeding(content: &Content, seed: u64) -> (World, usize, usize) {
+    let mut world = World::new(seed);
+    let seeder = world.seeder(content);
+    let first = world.leecher(content, &[seeder], Swarming::On, Afterwards::Seed);
+    assert!(world.run(LONG, |world| world.completed(first)), "seed {seed}");
+    world.serve(first);
+    (world, seeder, first)
+}
+
 #[test]
 fn receivers_take_from_each_other_what_the_sender_need_not_send_again() {
     let content = Content::files(&[40 * SPANS, 300, 5 * SPANS + 1]);
@@ -46,12 +56,7 @@ fn receivers_take_from_each_other_what_the_sender_need_not_send_again() {
 fn whoever_has_fetched_it_can_seed_it_when_the_sender_is_gone() {
     let content = Content::files(&[9 * SPANS, 70_000]);
     for seed in 0..8 {
-        let mut world = World::new(seed);
-        let seeder = world.seeder(&content);
-        let first = world.leecher(&content, &[seeder], Swarming::On, Afterwards::Seed);
-        assert!(world.run(LONG, |world| world.completed(first)));
-        world.run(Duration::from_secs(1), |_| false);
-        world.serve(first);
+        let (mut world, seeder, first) = seeding(&content, seed);
         world.crash(seeder);
         world.hosts[seeder].is_up = false;
         let second = world.leecher(&content, &[first], Swarming::On, Afterwards::Leave);
@@ -78,21 +83,14 @@ fn what_is_to_be_seeded_can_be_left_alone_as_well() {
 fn a_peer_that_is_only_known_to_the_sender_is_found() {
     let content = Content::files(&[9 * SPANS]);
     for seed in 0..8 {
-        let mut world = World::new(seed);
-        let seeder = world.seeder(&content);
-        let first = world.leecher(&content, &[seeder], Swarming::On, Afterwards::Seed);
-        assert!(world.run(LONG, |world| world.completed(first)));
-        world.run(Duration::from_secs(1), |_| false);
-        world.serve(first);
-        let second = world.add(&content, truecopy_protocol::Config::default());
-        // It looks at the offer until the sender is gone.
+        let (mut world, seeder, first) = seeding(&content, seed);
+        let second = world.leecher(&content, &[seeder], Swarming::On, Afterwards::Leave);
+        // It looks at the offer for ever.
         world.hosts[second].accepts = None;
-        let third = world.leecher(&content, &[seeder], Swarming::On, Afterwards::Leave);
-        world.hosts[third].accepts = None;
         let is_met = |world: &World| {
             let up =
                 |event: &Event| matches!(event, Event::PeerUp { peer, .. } if *peer == world.hosts[first].id);
-            world.has(third, up)
+            world.has(second, up)
         };
         assert!(world.run(LONG, is_met), "seed {seed}: it is told of the first");
     }

@@ -21,9 +21,6 @@ use crate::seeds::Record;
 use crate::standing::{self, Known, Standing, Top};
 use crate::witness::Witness;
 
-/// How often the core is asked again while jobs of the fetch are under way.
-const TRIES_MAX: u32 = 100;
-
 /// What was just placed: its files have the time that the placing gave them, or somebody changed them.
 struct Fetched<'a> {
     manifest: &'a Manifest,
@@ -57,8 +54,6 @@ const IDLE_MAX: Duration = Duration::from_secs(15);
 /// How serving goes on.
 enum Going {
     On,
-    /// The core was busy with the fetch.
-    Again,
     Over,
 }
 
@@ -86,9 +81,9 @@ impl Getting<'_> {
             port: self.port,
             ..Offered::new(SHARE, self.secret, Arc::clone(&manifest), Arc::clone(&record.standing.layers))
         };
-        self.command(Command::Share(offer.clone()))?;
+        self.command(Command::Share(offer))?;
         self.tell_seeding(until, manifest.total_size());
-        let (began, mut tries) = (Instant::now(), 0);
+        let began = Instant::now();
         let (mut given, mut moved) = (0, began);
         loop {
             if given < self.crowd.given() {
@@ -99,18 +94,8 @@ impl Getting<'_> {
                 return self.unseed(exit);
             }
             let Some(event) = self.net.next()? else { continue };
-            match self.seeding(event)? {
-                Going::On => {}
-                Going::Again if tries < TRIES_MAX => {
-                    tries += 1;
-                    // An answer of a job is what it waits for: that comes as an event or within a tick.
-                    let _ = self.net.next()?.map(|event| self.seeding(event)).transpose()?;
-                    self.command(Command::Share(offer.clone()))?;
-                }
-                Going::Again => {
-                    return Err(Error::new(Exit::Unexpected, "the core does not let it be served"));
-                }
-                Going::Over => return Ok(exit),
+            if let Going::Over = self.seeding(event)? {
+                return Ok(exit);
             }
         }
     }
@@ -168,7 +153,11 @@ impl Getting<'_> {
 
     fn seeding(&mut self, event: NodeEvent) -> Result<Going> {
         match event {
-            NodeEvent::Refused { why: Refusal::NotNow, .. } => return Ok(Going::Again),
+            // A key that was pressed when everything was placed already.
+            NodeEvent::Refused { why: Refusal::NotNow, .. } => {}
+            NodeEvent::Refused { why, .. } => {
+                return Err(Error::new(Exit::Unexpected, format!("the core refused a command: {why}")));
+            }
             NodeEvent::SourceBroken { .. } => {
                 self.command(Command::End { share: SHARE, reason: Reason::SourceChanged })?;
                 self.net.wind_down(ENDING, |_| {});
