@@ -144,7 +144,7 @@ pub struct SendArgs {
     /// Serve only if the data is what this metadata file says
     #[arg(long, env = "TRUECOPY_METADATA", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub metadata: Option<PathBuf>,
-    /// Tracker where peers announce themselves, repeatable: http(s)://HOST[:PORT]
+    /// Tracker where peers announce themselves, repeatable: http(s)://HOST:PORT
     #[arg(long, env = "TRUECOPY_TRACKER", value_name = "URL", value_delimiter = ',')]
     pub tracker: Vec<TrackerUrl>,
     /// What to do with symbolic links inside of folders
@@ -191,7 +191,7 @@ pub struct GetArgs {
     /// Who has it, repeatable: an address, or a ticket whose addresses are used
     #[arg(long, env = "TRUECOPY_PEER", value_name = "HOST:PORT|TICKET", value_delimiter = ',')]
     pub peer: Vec<PeerSpec>,
-    /// Tracker where peers announce themselves, repeatable: http(s)://HOST[:PORT]
+    /// Tracker where peers announce themselves, repeatable: http(s)://HOST:PORT
     #[arg(long, env = "TRUECOPY_TRACKER", value_name = "URL", value_delimiter = ',')]
     pub tracker: Vec<TrackerUrl>,
     /// Print the SHA-256 of every placed file, as sha256sum does
@@ -226,7 +226,7 @@ pub struct CreateArgs {
     /// The metadata file to write; it must not be there
     #[arg(short = 'o', long, env = "TRUECOPY_OUT", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub out: PathBuf,
-    /// Tracker where peers announce themselves, repeatable: http(s)://HOST[:PORT]
+    /// Tracker where peers announce themselves, repeatable: http(s)://HOST:PORT
     #[arg(long, env = "TRUECOPY_TRACKER", value_name = "URL", value_delimiter = ',')]
     pub tracker: Vec<TrackerUrl>,
     /// What to do with symbolic links inside of folders
@@ -243,7 +243,7 @@ pub struct LinkArgs {
     /// Files and folders; or a metadata file, a ticket or another link
     #[arg(required = true, value_name = "PATH|FILE|TICKET|LINK", value_hint = ValueHint::AnyPath)]
     pub source: Vec<PathBuf>,
-    /// Tracker where peers announce themselves, repeatable: http(s)://HOST[:PORT]
+    /// Tracker where peers announce themselves, repeatable: http(s)://HOST:PORT
     #[arg(long, env = "TRUECOPY_TRACKER", value_name = "URL", value_delimiter = ',')]
     pub tracker: Vec<TrackerUrl>,
     /// What to do with symbolic links inside of folders: as with `send`

@@ -64,7 +64,7 @@ pub struct SeedArgs {
     /// Address and port to listen on, repeatable [default: all interfaces, the port of the last time]
     #[arg(long, env = "TRUECOPY_LISTEN", value_name = "ADDR:PORT", value_delimiter = ',')]
     pub listen: Vec<Listen>,
-    /// Tracker where peers announce themselves, repeatable: http(s)://HOST[:PORT]
+    /// Tracker where peers announce themselves, repeatable: http(s)://HOST:PORT
     #[arg(long, env = "TRUECOPY_TRACKER", value_name = "URL", value_delimiter = ',')]
     pub tracker: Vec<TrackerUrl>,
     /// What to do with symbolic links inside of folders
