@@ -4,7 +4,8 @@ use alloc::vec::Vec;
 
 use super::Node;
 use super::exchange::Conn;
-use crate::swarm::choker::{Candidate, Stand};
+use super::lend::Returned;
+use crate::swarm::choker::{Candidate, Choker, Credit, Stand};
 use crate::swarm::download::{Choking, Interest};
 use crate::wire::{Message, Reject, RejectWhy};
 use crate::{ConnId, ShareId};
@@ -15,10 +16,14 @@ impl Node {
         let Some((share, _)) = self.conns.get(&id).and_then(Conn::exchange) else { return };
         let Some(upload) = self.upload(id) else { return };
         let was = core::mem::replace(&mut upload.interest, interest);
-        if was != interest && interest == Interest::NotInterested && upload.choking == Choking::Unchoked {
-            // Its place is free: nobody need wait for the next round.
-            self.fill_slots(share);
+        if was == interest || !self.is_swarm(share) {
+            return;
         }
+        if interest == Interest::Interested {
+            self.seat(share, id);
+        }
+        // A place may be free, for it or by it: nobody need wait for the next round.
+        self.fill_slots(share);
     }
 
     /// A round is over.
@@ -34,13 +39,17 @@ impl Node {
             }
         }
         self.choose(share);
-        self.take_loans_back(share, None);
+        self.take_loans_back(share, Returned::Late);
         self.arm_swarm(share);
     }
 
+    fn stand(&self, share: ShareId) -> Stand {
+        if self.serving.contains_key(&share) { Stand::Seeder } else { Stand::Leecher }
+    }
+
     fn choose(&mut self, share: ShareId) {
-        let stand = if self.serving.contains_key(&share) { Stand::Seeder } else { Stand::Leecher };
         let (candidates, slots) = (self.candidates(share), self.config.upload_slots as usize);
+        let stand = self.stand(share);
         let rng = &mut self.jitter;
         let Some(circle) = self.circles.get_mut(&share) else { return };
         let served = circle.choker.round(&candidates, stand, slots, &mut |bound| rng.below(bound));
@@ -52,20 +61,39 @@ impl Node {
         }
     }
 
-    /// Between two rounds: a place that has become free goes to whoever waits.
-    fn fill_slots(&mut self, share: ShareId) {
-        let waits = |candidate: &&Candidate| candidate.interest == Interest::Interested;
-        let candidates = self.candidates(share);
-        let choked: Vec<ConnId> = candidates
-            .iter()
-            .filter(waits)
-            .map(|peer| peer.conn)
-            .filter(|id| self.upload(*id).is_some_and(|upload| upload.choking == Choking::Choked))
-            .collect();
-        let served = candidates.iter().filter(waits).count() - choked.len();
-        if served < self.config.upload_slots as usize && !choked.is_empty() {
-            let lucky = self.jitter.below(choked.len() as u64) as usize;
-            self.set_choking(choked[lucky], Choking::Unchoked);
+    /// Between two rounds: places that have become free go to those that wait.
+    pub(super) fn fill_slots(&mut self, share: ShareId) {
+        if !self.is_swarm(share) {
+            return;
+        }
+        let stand = self.stand(share);
+        let mut waiting = self.candidates(share);
+        waiting.retain(|peer| peer.interest == Interest::Interested);
+        let wanting = waiting.len();
+        waiting.retain(|peer| self.is_choked(peer.conn));
+        let served = wanting - waiting.len();
+        for _ in served..self.config.upload_slots as usize {
+            let rng = &mut self.jitter;
+            let Some(next) = Choker::next(&waiting, stand, &mut |bound| rng.below(bound)) else { return };
+            waiting.retain(|peer| peer.conn != next);
+            self.set_choking(next, Choking::Unchoked);
+        }
+    }
+
+    fn is_choked(&self, id: ConnId) -> bool {
+        let upload = self.conns.get(&id).and_then(Conn::upload);
+        upload.is_some_and(|upload| upload.choking == Choking::Choked)
+    }
+
+    /// A peer that keeps for itself what it alone was given gives its place to another, if one waits.
+    pub(super) fn mind_debt(&mut self, share: ShareId, id: ConnId) {
+        let owes = self.circles.get(&share).is_some_and(|circle| circle.lending.owes(id));
+        let waits = |peer: &Candidate| {
+            peer.credit == Credit::Good && peer.interest == Interest::Interested && self.is_choked(peer.conn)
+        };
+        if owes && !self.is_choked(id) && self.candidates(share).iter().any(waits) {
+            self.set_choking(id, Choking::Choked);
+            self.fill_slots(share);
         }
     }
 
@@ -84,7 +112,9 @@ impl Node {
     fn candidates(&self, share: ShareId) -> Vec<Candidate> {
         let of = |(id, conn): (&ConnId, &Conn)| {
             let upload = conn.upload().filter(|_| conn.purpose.share() == Some(share))?;
-            Some(Candidate { conn: *id, interest: upload.interest, record: upload.record })
+            let owes = self.circles.get(&share).is_some_and(|circle| circle.lending.owes(*id));
+            let credit = if owes { Credit::Spent } else { Credit::Good };
+            Some(Candidate { conn: *id, interest: upload.interest, record: upload.record, credit })
         };
         self.conns.iter().filter_map(of).collect()
     }
@@ -99,7 +129,7 @@ impl Node {
             Choking::Choked => {
                 let runs = upload.choke();
                 if let Some(share) = self.conns.get(&id).and_then(|conn| conn.purpose.share()) {
-                    self.take_loans_back(share, Some(id));
+                    self.take_loans_back(share, Returned::Choked(id));
                 }
                 self.with_session(id, |session| {
                     session.send(&Message::Choke);

@@ -12,6 +12,17 @@ use crate::swarm::lending::Again;
 use crate::wire::{BlockRun, ChunkRange, Message};
 use crate::{BlobId, ConnId, ShareId};
 
+/// Why what was lent is taken back.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Returned {
+    /// The peer is not served any more.
+    Choked(ConnId),
+    /// The peer is gone.
+    Gone(ConnId),
+    /// Whatever was lent for too long.
+    Late,
+}
+
 impl Node {
     /// Whether a peer is given these blocks now; if not, it is told when it may ask again.
     pub(super) fn may_lend(
@@ -37,22 +48,24 @@ impl Node {
     }
 
     /// A peer tells a seeder what it has.
-    pub(super) fn seen_there(&mut self, share: ShareId, ranges: &[ChunkRange]) {
+    pub(super) fn seen_there(&mut self, share: ShareId, id: ConnId, ranges: &[ChunkRange]) {
         let Some(circle) = self.circles.get_mut(&share).filter(|circle| circle.is_on()) else { return };
         let chunks = circle.lending.chunks();
         let told =
             ranges.iter().flat_map(|range| range.first..range.first.saturating_add(range.count).min(chunks));
-        let again: Vec<Again> = told.filter_map(|chunk| circle.lending.seen(chunk)).collect();
+        let again: Vec<Again> = told.filter_map(|chunk| circle.lending.seen(chunk, id)).collect();
         self.tell_again(again);
+        self.mind_debt(share, id);
     }
 
-    /// What was lent to a peer that is gone, or to any for too long.
-    pub(super) fn take_loans_back(&mut self, share: ShareId, gone: Option<ConnId>) {
+    /// What was lent is free for others.
+    pub(super) fn take_loans_back(&mut self, share: ShareId, why: Returned) {
         let now = self.now;
         let Some(circle) = self.circles.get_mut(&share) else { return };
-        let again = match gone {
-            Some(id) => circle.lending.gone(id),
-            None => circle.lending.expired(now),
+        let again = match why {
+            Returned::Choked(id) => circle.lending.choked(id),
+            Returned::Gone(id) => circle.lending.gone(id),
+            Returned::Late => circle.lending.expired(now),
         };
         self.tell_again(again);
     }

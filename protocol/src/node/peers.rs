@@ -6,6 +6,7 @@ use core::time::Duration;
 use super::Node;
 use super::exchange::{Conn, Exchange, Purpose, Reading};
 use super::fetch::{Fetching, Stage, Will};
+use super::lend::Returned;
 use crate::content::identity::{Nonce, Role};
 use crate::input::LinkLoss;
 use crate::output::{Event, Fault, Goodbye, Output, PeerGone};
@@ -177,7 +178,7 @@ impl Node {
                 self.fetch_message(share, id, message)
             }
             Message::Have(ranges) => {
-                self.seen_there(share, &ranges);
+                self.seen_there(share, id, &ranges);
                 Ok(())
             }
             // Words for the other direction, which both sides may say at any time; harmless.
@@ -312,7 +313,8 @@ impl Node {
                 if let Some(circle) = self.circles.get_mut(&share) {
                     circle.gone(&peer);
                 }
-                self.take_loans_back(share, Some(id));
+                self.take_loans_back(share, Returned::Gone(id));
+                self.fill_slots(share);
                 if let Some(download) = download {
                     self.reclaim(share, id, download);
                     self.source_gone(share, id, gone);

@@ -214,7 +214,7 @@ impl Node {
     ) -> Result<(), Fault> {
         if !self.fetches.contains_key(&share) {
             // Nothing is wanted any more: it is served from its place.
-            self.seen_there(share, ranges);
+            self.seen_there(share, id, ranges);
             return Ok(());
         }
         let now = self.now;

@@ -40,6 +40,15 @@ pub(crate) struct Candidate {
     pub(crate) conn: ConnId,
     pub(crate) interest: Interest,
     pub(crate) record: Record,
+    pub(crate) credit: Credit,
+}
+
+/// Whether a peer passes on what a seeder gives to it alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Credit {
+    /// It has not yet: it is served after all others.
+    Spent,
+    Good,
 }
 
 /// What we want ourselves.
@@ -76,52 +85,68 @@ impl Choker {
         }
         // Whoever has everything has nothing to be paid with: half of its slots go by turns.
         let by_turns = if stand == Stand::Seeder { slots.div_ceil(2) } else { 1 };
-        let merit = |peer: &Candidate| match stand {
-            Stand::Leecher => peer.record.gives,
-            Stand::Seeder => peer.record.takes,
-        };
-        wanting.sort_by_key(|peer| (core::cmp::Reverse(merit(peer)), peer.conn));
+        let good = |peer: &Candidate| peer.credit == Credit::Good;
+        wanting.sort_by_key(|peer| (core::cmp::Reverse(peer.merit(stand)), peer.conn));
         let mut served: Vec<ConnId> = wanting
             .iter()
-            .filter(|peer| merit(peer) > 0)
-            .take(slots - by_turns)
+            .filter(|peer| peer.merit(stand) > 0 && good(peer))
+            .take(slots.saturating_sub(by_turns))
             .map(|peer| peer.conn)
             .collect();
         if let Some(turn) = self.turn.filter(|_| !self.round.is_multiple_of(TURN))
-            && wanting.iter().any(|peer| peer.conn == turn)
+            && wanting.iter().any(|peer| peer.conn == turn && good(peer))
             && !served.contains(&turn)
         {
             served.push(turn);
         }
         while served.len() < slots {
-            let Some(next) = self.next_turn(&wanting, &served, draw) else { break };
+            let Some(next) = next_turn(&wanting, &served, draw) else { break };
+            self.turn = Some(next);
             served.push(next);
         }
         served
     }
 
-    /// Somebody who is not served yet; newcomers are three times as likely, for they have nothing to give yet.
-    fn next_turn(
-        &mut self,
-        wanting: &[&Candidate],
-        served: &[ConnId],
+    /// Between two rounds: who of those that wait is served next. What a peer gives comes before luck.
+    pub(crate) fn next(
+        waiting: &[Candidate],
+        stand: Stand,
         draw: &mut dyn FnMut(u64) -> u64,
     ) -> Option<ConnId> {
-        const NEW: u32 = 3;
-        let weight = |peer: &Candidate| if peer.record.age <= NEW { 3 } else { 1 };
-        let left = || wanting.iter().filter(|peer| !served.contains(&peer.conn));
-        let all: u64 = left().map(|peer| weight(peer)).sum();
-        let mut at = draw(all);
-        for peer in left() {
-            match at.checked_sub(weight(peer)) {
-                Some(rest) => at = rest,
-                None => {
-                    self.turn = Some(peer.conn);
-                    return Some(peer.conn);
-                }
-            }
+        let best = waiting.iter().max_by_key(|peer| (peer.credit, peer.merit(stand)))?;
+        let equals = |peer: &&Candidate| peer.credit == best.credit;
+        if stand == Stand::Leecher && best.record.gives > 0 {
+            return Some(best.conn);
         }
-        None
+        next_turn(&waiting.iter().filter(equals).collect::<Vec<_>>(), &[], draw)
+    }
+}
+
+/// Somebody who is not served yet; newcomers are three times as likely, for they have nothing to give yet.
+fn next_turn(wanting: &[&Candidate], served: &[ConnId], draw: &mut dyn FnMut(u64) -> u64) -> Option<ConnId> {
+    const NEW: u32 = 3;
+    let weight = |peer: &Candidate| if peer.record.age <= NEW { 3 } else { 1 };
+    let waits = |peer: &&&Candidate| !served.contains(&peer.conn);
+    let credit = wanting.iter().filter(waits).map(|peer| peer.credit).max()?;
+    let left = || wanting.iter().filter(waits).filter(|peer| peer.credit == credit);
+    let all: u64 = left().map(|peer| weight(peer)).sum();
+    let mut at = draw(all);
+    for peer in left() {
+        match at.checked_sub(weight(peer)) {
+            Some(rest) => at = rest,
+            None => return Some(peer.conn),
+        }
+    }
+    None
+}
+
+impl Candidate {
+    /// What it is served for.
+    const fn merit(&self, stand: Stand) -> u64 {
+        match stand {
+            Stand::Leecher => self.record.gives,
+            Stand::Seeder => self.record.takes,
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 //! What a seeder gives to one peer of a crowd at a time: each chunk leaves it once before it leaves it twice, for the peers
-//! give it to each other ("super-seeding", BEP 16).
+//! give it to each other ("super-seeding", BEP 16). Whoever passes nothing on is not served while others wait.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -12,6 +12,8 @@ use crate::{ConnId, Now};
 const LENT: Duration = Duration::from_secs(20);
 /// Chunks lent to one peer at most: who asks for more keeps nobody from them.
 const OUT_MAX: usize = 16;
+/// Chunks that a peer was given first and has not passed on: from here on others come before it.
+const OWED_MAX: usize = 4;
 
 /// Chunks that are on their way to one peer.
 #[derive(Debug, Default)]
@@ -19,6 +21,8 @@ pub(crate) struct Lending {
     /// Chunks that some peer said it has.
     seen: Bits,
     out: BTreeMap<u32, (ConnId, Now)>,
+    /// Chunks that came to the peer which they were lent to, and that no other has yet.
+    kept: BTreeMap<u32, ConnId>,
     /// Who was told to ask for something else meanwhile.
     refused: BTreeMap<u32, BTreeSet<ConnId>>,
 }
@@ -61,15 +65,31 @@ impl Lending {
     }
 
     /// A peer has a chunk.
-    pub(crate) fn seen(&mut self, chunk: u32) -> Option<Again> {
-        self.seen.insert(chunk);
-        self.out.remove(&chunk);
+    pub(crate) fn seen(&mut self, chunk: u32, at: ConnId) -> Option<Again> {
+        let is_news = self.seen.insert(chunk);
+        let lent = self.out.remove(&chunk).map(|(of, _)| of);
+        if is_news && lent == Some(at) {
+            self.kept.insert(chunk, at);
+        } else if self.kept.get(&chunk).is_some_and(|of| *of != at) {
+            self.kept.remove(&chunk);
+        }
         self.again(chunk)
     }
 
-    /// A peer is gone, or is not served any more.
-    pub(crate) fn gone(&mut self, conn: ConnId) -> Vec<Again> {
+    /// Whether a peer has so much that it alone was given and that nobody has from it, that others come first.
+    pub(crate) fn owes(&self, conn: ConnId) -> bool {
+        self.kept.values().filter(|of| **of == conn).count() >= OWED_MAX
+    }
+
+    /// A peer is not served any more.
+    pub(crate) fn choked(&mut self, conn: ConnId) -> Vec<Again> {
         self.free(|(of, _)| *of == conn)
+    }
+
+    /// A peer is gone.
+    pub(crate) fn gone(&mut self, conn: ConnId) -> Vec<Again> {
+        self.kept.retain(|_, of| *of != conn);
+        self.choked(conn)
     }
 
     /// What was lent for too long.

@@ -1,7 +1,7 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use super::{Candidate, Choker, Record, Stand};
+use super::{Candidate, Choker, Credit, Record, Stand};
 use crate::ConnId;
 use crate::rng::Rng;
 use crate::swarm::download::Interest;
@@ -11,7 +11,12 @@ fn peers(rates: &[(u64, u64)]) -> Vec<Candidate> {
     let peer = |(number, (gives, takes)): (usize, &(u64, u64))| {
         let mut record = Record::default();
         (1..9).for_each(|round| record.round(gives * round, takes * round));
-        Candidate { conn: ConnId(number as u64), interest: Interest::Interested, record }
+        Candidate {
+            conn: ConnId(number as u64),
+            interest: Interest::Interested,
+            record,
+            credit: Credit::Good,
+        }
     };
     rates.iter().enumerate().map(peer).collect()
 }

@@ -12,7 +12,7 @@ fn a_chunk_goes_to_one_until_it_is_seen_there() {
     let mut lending = Lending::new(9);
     assert!(lending.ask(3, ONE, Now::ZERO) && lending.ask(3, ONE, Now::ZERO));
     assert!(!lending.ask(3, TWO, Now::ZERO));
-    assert_eq!(lending.seen(3), Some((3, BTreeSet::from([TWO]))), "whoever waited may ask now");
+    assert_eq!(lending.seen(3, ONE), Some((3, BTreeSet::from([TWO]))), "whoever waited may ask now");
     assert!(lending.ask(3, TWO, Now::ZERO));
 }
 
