@@ -23,6 +23,8 @@ pub enum Timer {
     Have(ShareId),
     /// Decide whom to serve.
     Choke(ShareId),
+    /// Look whether peers that are served make use of it.
+    Seats(ShareId),
     /// Tell peers of peers.
     Gossip(ShareId),
     /// A tracker is to be told something.

@@ -5,10 +5,18 @@ use alloc::vec::Vec;
 use super::Node;
 use super::exchange::Conn;
 use super::lend::Returned;
-use crate::swarm::choker::{Candidate, Choker, Credit, Stand};
-use crate::swarm::download::{Choking, Interest};
+use crate::content::geometry::SPAN;
+use crate::swarm::choker::{Candidate, Choker, Credit, Manners, Stand};
+use crate::swarm::download::{Choking, Download, Interest};
+use crate::swarm::upload::Use;
+use crate::timers::Timer;
 use crate::wire::{Message, Reject, RejectWhy};
 use crate::{ConnId, ShareId};
+
+/// Looks at the places between two rounds.
+const LOOKS: u32 = 20;
+/// So many peers that ask for something keep a line busy: while there are fewer, others are served as well.
+const WORKING_MIN: usize = 2;
 
 impl Node {
     /// A peer wants something of us, or nothing more.
@@ -28,56 +36,127 @@ impl Node {
 
     /// A round is over.
     pub(super) fn choke_round(&mut self, share: ShareId) {
+        let mut sent = 0;
         for conn in self.conns.values_mut() {
             let came = conn.download().map_or(0, |download| download.bytes());
             if let Some((of, exchange)) = conn.exchange_mut()
                 && of == share
                 && let Some(upload) = &mut exchange.upload
             {
-                let went = upload.bytes;
-                upload.record.round(came, went);
+                sent += upload.record.since(upload.bytes);
+                upload.record.round(came, upload.bytes);
             }
         }
-        self.choose(share);
+        self.choose(share, sent);
         self.take_loans_back(share, Returned::Late);
         self.arm_swarm(share);
+    }
+
+    fn choose(&mut self, share: ShareId, sent: u64) {
+        let (candidates, slots) = (self.candidates(share), self.config.upload_slots as usize);
+        let stand = self.stand(share);
+        let rng = &mut self.jitter;
+        let Some(circle) = self.circles.get_mut(&share) else { return };
+        let served = circle.choker.round(&candidates, stand, slots, sent, &mut |bound| rng.below(bound));
+        let manners = Manners::of(&candidates, stand, slots);
+        for peer in candidates.iter().filter(|peer| peer.is_waiting()) {
+            if served.contains(&peer.conn) {
+                self.serve_on(share, peer, manners);
+            } else {
+                self.set_choking(peer.conn, Choking::Choked);
+            }
+        }
+        self.arm_seats(share);
     }
 
     fn stand(&self, share: ShareId) -> Stand {
         if self.serving.contains_key(&share) { Stand::Seeder } else { Stand::Leecher }
     }
 
-    fn choose(&mut self, share: ShareId) {
-        let (candidates, slots) = (self.candidates(share), self.config.upload_slots as usize);
-        let stand = self.stand(share);
-        let rng = &mut self.jitter;
-        let Some(circle) = self.circles.get_mut(&share) else { return };
-        let served = circle.choker.round(&candidates, stand, slots, &mut |bound| rng.below(bound));
-        for peer in &candidates {
-            let choking = if served.contains(&peer.conn) { Choking::Unchoked } else { Choking::Choked };
-            if peer.interest == Interest::Interested {
-                self.set_choking(peer.conn, choking);
-            }
-        }
+    fn arm_seats(&mut self, share: ShareId) {
+        self.timers.arm(Timer::Seats(share), self.now + self.config.choke_interval / LOOKS);
     }
 
     /// Between two rounds: places that have become free go to those that wait.
     pub(super) fn fill_slots(&mut self, share: ShareId) {
-        if !self.is_swarm(share) {
-            return;
+        if self.is_swarm(share) {
+            self.fill_places(share, self.config.upload_slots as usize);
         }
+    }
+
+    fn fill_places(&mut self, share: ShareId, places: usize) {
+        let candidates = self.candidates(share);
         let stand = self.stand(share);
-        let mut waiting = self.candidates(share);
-        waiting.retain(|peer| peer.interest == Interest::Interested);
-        let wanting = waiting.len();
-        waiting.retain(|peer| self.is_choked(peer.conn));
-        let served = wanting - waiting.len();
-        for _ in served..self.config.upload_slots as usize {
+        let manners = Manners::of(&candidates, stand, self.config.upload_slots as usize);
+        let wanting = || candidates.iter().filter(|peer| peer.is_waiting());
+        let mut waiting: Vec<Candidate> =
+            wanting().copied().filter(|peer| self.is_choked(peer.conn)).collect();
+        let served = wanting().count() - waiting.len();
+        waiting.retain(|peer| manners.admit(peer));
+        if !waiting.is_empty() {
+            self.arm_seats(share);
+        }
+        for _ in served..places {
             let rng = &mut self.jitter;
             let Some(next) = Choker::next(&waiting, stand, &mut |bound| rng.below(bound)) else { return };
-            waiting.retain(|peer| peer.conn != next);
-            self.set_choking(next, Choking::Unchoked);
+            for peer in waiting.extract_if(.., |peer| peer.conn == next) {
+                self.serve_on(share, &peer, manners);
+            }
         }
+    }
+
+    /// Peers that are served and ask for nothing keep no place from those that wait: something is always on its way.
+    pub(super) fn look_at_seats(&mut self, share: ShareId) {
+        self.end_turns(share);
+        let (mut served, mut working) = (0, 0);
+        for conn in self.conns.values_mut() {
+            let is_sending = conn.session.outbox.loans() > 0;
+            if let Some((of, exchange)) = conn.exchange_mut()
+                && of == share
+                && let Some(upload) = exchange.upload.as_mut().filter(|upload| upload.is_served())
+            {
+                served += 1;
+                working += usize::from(upload.look(is_sending) == Use::Used);
+            }
+        }
+        let slots = self.config.upload_slots as usize;
+        let spare = WORKING_MIN.min(slots).saturating_sub(working).min((2 * slots).saturating_sub(served));
+        self.fill_places(share, slots.max(served + spare));
+    }
+
+    /// Whoever never gave has had its turn when it has been sent what that is worth; whoever has given meanwhile goes on.
+    fn end_turns(&mut self, share: ShareId) {
+        let candidates = self.candidates(share);
+        let manners = Manners::of(&candidates, self.stand(share), self.config.upload_slots as usize);
+        let mut served = candidates;
+        served.retain(|peer| peer.is_waiting() && !self.is_choked(peer.conn));
+        for peer in &served {
+            if self.worth(share, peer, manners) == u64::MAX {
+                self.grant(peer.conn, u64::MAX);
+            } else if self.upload(peer.conn).is_some_and(|upload| upload.is_spent()) {
+                self.set_choking(peer.conn, Choking::Choked);
+            } else {
+                self.arm_seats(share);
+            }
+        }
+    }
+
+    fn worth(&self, share: ShareId, peer: &Candidate, manners: Manners) -> u64 {
+        self.circles.get(&share).map_or(u64::MAX, |circle| circle.choker.worth(peer, manners))
+    }
+
+    fn grant(&mut self, id: ConnId, bytes: u64) {
+        if let Some(upload) = self.upload(id) {
+            upload.grant(bytes);
+            self.feed_upload(id);
+        }
+    }
+
+    /// Serves a peer from now on.
+    fn serve_on(&mut self, share: ShareId, peer: &Candidate, manners: Manners) {
+        let worth = self.worth(share, peer, manners);
+        self.grant(peer.conn, worth);
+        self.set_choking(peer.conn, Choking::Unchoked);
     }
 
     fn is_choked(&self, id: ConnId) -> bool {
@@ -88,9 +167,8 @@ impl Node {
     /// A peer that keeps for itself what it alone was given gives its place to another, if one waits.
     pub(super) fn mind_debt(&mut self, share: ShareId, id: ConnId) {
         let owes = self.circles.get(&share).is_some_and(|circle| circle.lending.owes(id));
-        let waits = |peer: &Candidate| {
-            peer.credit == Credit::Good && peer.interest == Interest::Interested && self.is_choked(peer.conn)
-        };
+        let waits =
+            |peer: &Candidate| peer.credit > Credit::Spent && peer.is_waiting() && self.is_choked(peer.conn);
         if owes && !self.is_choked(id) && self.candidates(share).iter().any(waits) {
             self.set_choking(id, Choking::Choked);
             self.fill_slots(share);
@@ -102,19 +180,32 @@ impl Node {
         if !self.is_swarm(share) {
             return;
         }
-        let served = self.conns.values().filter(|conn| conn.purpose.share() == Some(share));
-        let served = served.filter(|conn| conn.upload().is_some_and(|upload| upload.is_served())).count();
-        if served > self.config.upload_slots as usize {
+        let (candidates, slots) = (self.candidates(share), self.config.upload_slots as usize);
+        let manners = Manners::of(&candidates, self.stand(share), slots);
+        let served = candidates.iter().filter(|peer| peer.is_waiting() && !self.is_choked(peer.conn)).count();
+        let Some(peer) = candidates.iter().find(|peer| peer.conn == id) else { return };
+        if served > slots || !manners.admit(peer) {
             self.set_choking(id, Choking::Choked);
+        } else if !self.is_choked(id) {
+            self.serve_on(share, peer, manners);
         }
     }
 
     fn candidates(&self, share: ShareId) -> Vec<Candidate> {
+        let lending = self.circles.get(&share).map(|circle| &circle.lending);
         let of = |(id, conn): (&ConnId, &Conn)| {
             let upload = conn.upload().filter(|_| conn.purpose.share() == Some(share))?;
-            let owes = self.circles.get(&share).is_some_and(|circle| circle.lending.owes(*id));
-            let credit = if owes { Credit::Spent } else { Credit::Good };
-            Some(Candidate { conn: *id, interest: upload.interest, record: upload.record, credit })
+            let owes = lending.is_some_and(|lending| lending.owes(*id));
+            let download = conn.download();
+            let credit = match (owes, download.map_or(0, Download::bytes)) {
+                (true, _) => Credit::Spent,
+                (false, 0) if upload.bytes >= SPAN => Credit::Indebted,
+                (false, 0) => Credit::Open,
+                (false, _) => Credit::Earned,
+            };
+            let is_whole = download.is_some_and(|download| download.have().is_whole());
+            let stand = if is_whole { Stand::Seeder } else { Stand::Leecher };
+            Some(Candidate { conn: *id, stand, interest: upload.interest, record: upload.record, credit })
         };
         self.conns.iter().filter_map(of).collect()
     }
@@ -124,6 +215,7 @@ impl Node {
         if core::mem::replace(&mut upload.choking, choking) == choking {
             return;
         }
+        upload.seated();
         match choking {
             Choking::Unchoked => drop(self.with_session(id, |session| session.send(&Message::Unchoke))),
             Choking::Choked => {

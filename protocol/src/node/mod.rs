@@ -203,6 +203,7 @@ impl Node {
             Timer::Announce(share) => self.announce_due(share),
             Timer::Have(share) => self.tell_news(share),
             Timer::Choke(share) => self.choke_round(share),
+            Timer::Seats(share) => self.look_at_seats(share),
             Timer::Gossip(share) => self.gossip(share),
         }
     }

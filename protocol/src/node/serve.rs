@@ -279,6 +279,9 @@ impl Node {
             if upload.is_empty() || held >= spans_max || upload.reads >= READS_MAX {
                 return;
             }
+            if upload.is_spent() && !upload.asks_manifest() {
+                return;
+            }
             // A second buffer is taken only if every receiver that may come still finds its first, however long this
             // one lets us wait. What it holds comes back to it.
             if held > 0 && left + holding <= reserved + self.config.conns_max as usize {
@@ -313,6 +316,7 @@ impl Node {
         }
         if let Some(upload) = self.upload(id) {
             upload.reads += 1;
+            upload.spend(runs.iter().map(|(_, len)| u64::from(*len)).sum());
         }
         let extents = runs.iter().map(|(run, len)| extent(*run, *len)).collect();
         let buf = self.pool.take();

@@ -74,7 +74,7 @@ impl Node {
 
     pub(super) fn leave_swarm(&mut self, share: ShareId) {
         self.circles.remove(&share);
-        for timer in [Timer::Choke(share), Timer::Gossip(share), Timer::Have(share)] {
+        for timer in [Timer::Choke(share), Timer::Seats(share), Timer::Gossip(share), Timer::Have(share)] {
             self.timers.cancel(timer);
         }
     }

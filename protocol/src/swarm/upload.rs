@@ -34,10 +34,22 @@ pub(crate) struct Upload {
     pub(crate) told: u64,
     /// Looks at our own disk on the peer's word that are on their way.
     pub(crate) rehashes: u32,
+    /// Bytes that it is sent before its place goes to another.
+    purse: u64,
+    /// Looks in a row at which it asked for nothing, and what it had been sent then.
+    idle: u32,
+    looked: u64,
     pub(crate) choking: Choking,
     pub(crate) interest: Interest,
     /// What the choker knows of the peer.
     pub(crate) record: Record,
+}
+
+/// Whether a peer that is served asks for anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Use {
+    Used,
+    Unused,
 }
 
 /// Bytes of a run; `None` unless it lies in one span of the blob.
@@ -70,6 +82,9 @@ impl Default for Upload {
             bytes: 0,
             told: 0,
             rehashes: 0,
+            purse: u64::MAX,
+            idle: 0,
+            looked: 0,
             choking: Choking::Unchoked,
             interest: Interest::Interested,
             record: Record::default(),
@@ -126,12 +141,43 @@ impl Upload {
         found.and_then(|at| self.queue.remove(at)).is_some()
     }
 
+    /// Its place is a new one.
+    pub(crate) const fn seated(&mut self) {
+        self.idle = 0;
+    }
+
+    /// It is served until it has been sent so much more.
+    pub(crate) const fn grant(&mut self, bytes: u64) {
+        self.purse = bytes;
+    }
+
+    /// Blocks of files are read for it.
+    pub(crate) const fn spend(&mut self, bytes: u64) {
+        if self.purse < u64::MAX {
+            self.purse = self.purse.saturating_sub(bytes);
+        }
+    }
+
+    /// Whether it has been sent what it was granted.
+    pub(crate) const fn is_spent(&self) -> bool {
+        self.purse == 0
+    }
+
     /// Takes all requests back for which nothing was done yet, but those for the manifest: that is given to everybody.
     pub(crate) fn choke(&mut self) -> Vec<BlockRun> {
         let is_manifest = |run: &BlockRun| run.blob == BlobId::MANIFEST.0;
         let files = self.queue.iter().filter(|run| !is_manifest(run)).copied().collect();
         self.queue.retain(is_manifest);
         files
+    }
+
+    /// Looks whether it makes use of its place: whether it has asked for anything lately. `is_sending`: some of it is on
+    /// its way.
+    pub(crate) fn look(&mut self, is_sending: bool) -> Use {
+        let is_idle = !is_sending && self.queue.is_empty() && self.reads == 0 && self.looked == self.bytes;
+        self.idle = if is_idle { self.idle + 1 } else { 0 };
+        self.looked = self.bytes;
+        if self.idle < 2 { Use::Used } else { Use::Unused }
     }
 
     /// Whether it may have blocks of files.

@@ -1,8 +1,9 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use super::{Candidate, Choker, Credit, Record, Stand};
+use super::{Candidate, Choker, Credit, Manners, Record, Stand};
 use crate::ConnId;
+use crate::content::geometry::SPAN;
 use crate::rng::Rng;
 use crate::swarm::download::Interest;
 
@@ -11,12 +12,9 @@ fn peers(rates: &[(u64, u64)]) -> Vec<Candidate> {
     let peer = |(number, (gives, takes)): (usize, &(u64, u64))| {
         let mut record = Record::default();
         (1..9).for_each(|round| record.round(gives * round, takes * round));
-        Candidate {
-            conn: ConnId(number as u64),
-            interest: Interest::Interested,
-            record,
-            credit: Credit::Good,
-        }
+        let credit = if *gives > 0 { Credit::Earned } else { Credit::Open };
+        let interest = Interest::Interested;
+        Candidate { conn: ConnId(number as u64), stand: Stand::Leecher, interest, record, credit }
     };
     rates.iter().enumerate().map(peer).collect()
 }
@@ -25,7 +23,7 @@ fn peers(rates: &[(u64, u64)]) -> Vec<Candidate> {
 fn served(peers: &[Candidate], stand: Stand, slots: usize, rounds: u32) -> BTreeMap<u64, u32> {
     let (mut choker, mut rng, mut times) = (Choker::default(), Rng::new([7; 32]), BTreeMap::new());
     for _ in 0..rounds {
-        let served = choker.round(peers, stand, slots, &mut |bound| rng.below(bound));
+        let served = choker.round(peers, stand, slots, 0, &mut |bound| rng.below(bound));
         assert!(served.len() <= slots, "no more than there are places");
         served.iter().for_each(|conn| *times.entry(conn.0).or_default() += 1);
     }
@@ -63,4 +61,45 @@ fn whoever_wants_nothing_is_not_served() {
     all[3].interest = Interest::NotInterested;
     let times = served(&all, Stand::Leecher, 4, 100);
     assert_eq!(times.get(&3), None);
+}
+
+#[test]
+fn in_a_crowd_whoever_never_gave_is_served_by_turns_alone_once_somebody_gave() {
+    let mut all = peers(&[(0, 9); 9]);
+    assert_eq!(Manners::of(&all, Stand::Leecher, 5), Manners::Easy, "nobody has anything to give yet");
+    all.extend(peers(&[(7, 9)]));
+    assert_eq!(Manners::of(&all, Stand::Leecher, 5), Manners::Strict);
+    assert_eq!(Manners::of(&all, Stand::Seeder, 5), Manners::Easy, "whoever has everything is given nothing");
+    assert_eq!(
+        Manners::of(&all[5..], Stand::Leecher, 5),
+        Manners::Easy,
+        "in a small circle it costs nothing"
+    );
+    all.iter_mut().for_each(|peer| peer.stand = Stand::Seeder);
+    assert_eq!(Manners::of(&all, Stand::Leecher, 5), Manners::Easy, "those that want nothing are no crowd");
+}
+
+#[test]
+fn a_turn_is_worth_a_part_of_a_place_and_a_span_at_least() {
+    let mut all = peers(&[(0, 9); 9]);
+    all[0].credit = Credit::Indebted;
+    let mut choker = Choker::default();
+    let mut draw = |_| 0;
+    choker.round(&all, Stand::Leecher, 5, 400 * SPAN, &mut draw);
+    assert_eq!(choker.worth(&all[0], Manners::Strict), 20 * SPAN);
+    assert_eq!(choker.worth(&all[0], Manners::Easy), u64::MAX);
+    choker.round(&all, Stand::Leecher, 5, 0, &mut draw);
+    assert_eq!(choker.worth(&all[0], Manners::Strict), SPAN);
+    all[0].credit = Credit::Earned;
+    assert_eq!(choker.worth(&all[0], Manners::Strict), u64::MAX);
+}
+
+#[test]
+fn whoever_keeps_what_it_alone_was_given_comes_after_all_others() {
+    let mut all = peers(&[(0, 500), (0, 1), (0, 1), (0, 1)]);
+    all[0].credit = Credit::Spent;
+    let times = served(&all, Stand::Seeder, 2, 300);
+    assert_eq!(times.get(&0), None, "{times:?}");
+    let times = served(&all, Stand::Seeder, 4, 10);
+    assert_eq!(times.get(&0), Some(&10), "nobody else wants its place");
 }

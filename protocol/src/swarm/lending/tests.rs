@@ -37,3 +37,24 @@ fn whoever_asks_for_everything_keeps_others_from_little() {
     let refused = (0..900).filter(|chunk| !lending.ask(*chunk, TWO, Now::ZERO)).count();
     assert_eq!(refused, OUT_MAX);
 }
+
+#[test]
+fn whoever_passes_nothing_on_owes_until_others_have_it() {
+    let mut lending = Lending::new(9);
+    for chunk in 0..4 {
+        assert!(!lending.owes(ONE));
+        lending.ask(chunk, ONE, Now::ZERO);
+        lending.seen(chunk, ONE);
+    }
+    assert!(lending.owes(ONE) && !lending.owes(TWO));
+    lending.seen(2, TWO);
+    assert!(!lending.owes(ONE), "one of them is passed on");
+    lending.ask(5, ONE, Now::ZERO);
+    lending.seen(5, TWO);
+    assert!(!lending.owes(ONE), "what came to another by another way is owed by nobody");
+    lending.ask(6, ONE, Now::ZERO);
+    lending.seen(6, ONE);
+    assert!(lending.owes(ONE));
+    lending.gone(ONE);
+    assert!(!lending.owes(ONE));
+}
