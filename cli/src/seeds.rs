@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use truecopy_protocol::content::layers::Layers;
 use truecopy_protocol::content::manifest::{Manifest, ManifestLimits};
 use truecopy_protocol::content::name::RelPathBuf;
+use truecopy_protocol::content::selection::Selection;
 use truecopy_protocol::input::Swarming;
 use truecopy_protocol::{AccessSecret, EntryIndex, Hash, TrackerUrl, Trackers, hex};
 use truecopy_transport::disk::FileIdentity;
@@ -23,7 +24,7 @@ use crate::output::KeptShare;
 use crate::sealed::{self, Magic};
 use crate::standing::{Known, NO_FILE, Standing, Top};
 
-const MAGIC: &Magic = b"tc-seed1";
+const MAGIC: &Magic = b"tc-seed2";
 const NODE_MAGIC: &Magic = b"tc-node1";
 /// The name of the node's own file: no share has it.
 const NODE: &str = "node";
@@ -76,6 +77,8 @@ struct Body {
     /// Device, inode, size, mtime, ctime of each entry.
     identities: Vec<(u64, u64, u64, i128, i128)>,
     layers: Vec<[u8; 32]>,
+    /// The entries that are there; none: all.
+    held: Option<Vec<u32>>,
 }
 
 impl Record {
@@ -90,7 +93,7 @@ impl Record {
         KeptShare {
             name: manifest.name(),
             files: u64::from(manifest.file_count()),
-            bytes: manifest.total_size(),
+            bytes: self.standing.size(),
             content,
             folder: self.standing.tops.first().map_or_else(|| Path::new(""), |top| &top.folder),
         }
@@ -127,13 +130,21 @@ impl Record {
             manifest: standing.manifest.encoded().to_vec(),
             identities: identities.map(|id| (id.device, id.inode, id.size, id.mtime, id.ctime)).collect(),
             layers: standing.layers.hashes().iter().map(|hash| hash.0).collect(),
+            held: match &standing.held {
+                Selection::All => None,
+                Selection::Some(entries) => Some(entries.iter().map(|entry| entry.0).collect()),
+            },
         }
     }
 
     fn of(body: Body) -> Option<Self> {
         let manifest = Manifest::decode(Bytes::from(body.manifest), &ManifestLimits::default()).ok()?;
         let manifest = Arc::new(manifest);
-        let layers = Layers::new(Arc::clone(&manifest), body.layers.into_iter().map(Hash).collect()).ok()?;
+        let held = body
+            .held
+            .map_or(Selection::All, |entries| Selection::Some(entries.into_iter().map(EntryIndex).collect()));
+        let hashes = body.layers.into_iter().map(Hash).collect();
+        let layers = Layers::of_part(Arc::clone(&manifest), hashes, &held).ok()?;
         let top =
             |(folder, name)| Some(Top { folder: path_of(folder)?, name: RelPathBuf::local(name).ok()? });
         let identity =
@@ -142,6 +153,7 @@ impl Record {
         let standing = Standing {
             tops: body.tops.into_iter().map(top).collect::<Option<_>>()?,
             layers: Arc::new(layers),
+            held,
             identities,
             looked: 0,
             manifest,

@@ -13,6 +13,7 @@ use truecopy_mio::prepare::{Monitor, Prepared};
 use truecopy_protocol::content::layers::Layers;
 use truecopy_protocol::content::manifest::Manifest;
 use truecopy_protocol::content::name::{RelPath, RelPathBuf};
+use truecopy_protocol::content::selection::Selection;
 use truecopy_protocol::content::tree::OneByOne;
 use truecopy_protocol::job::StorageError;
 use truecopy_protocol::{BlobId, EntryIndex, Hash};
@@ -39,12 +40,37 @@ pub struct Standing {
     pub manifest: Arc<Manifest>,
     /// The hashes of its chunks.
     pub layers: Arc<Layers>,
+    /// Which of its entries are there.
+    pub held: Selection,
     /// Where it lies, in the order of the manifest.
     pub tops: Vec<Top>,
-    /// The state of every entry when it was hashed; all zero for what is no file.
+    /// The state of every entry when it was hashed; all zero for what is no file, and for what is not there.
     pub identities: Vec<FileIdentity>,
     /// When they were looked at: nanoseconds since 1970.
     pub looked: i128,
+}
+
+/// Which files of a share must be there.
+#[derive(Clone, Copy, Debug)]
+pub enum Wanted<'a> {
+    /// These.
+    All(&'a Selection),
+    /// Those that are: what is gone or differs is left out.
+    Any,
+}
+
+impl Wanted<'_> {
+    fn contains(self, entry: EntryIndex) -> bool {
+        match self {
+            Self::All(held) => held.contains(entry),
+            Self::Any => true,
+        }
+    }
+
+    /// A file that is gone or differs: whether that ends it.
+    fn excuses(self, error: &Error) -> bool {
+        matches!(self, Self::Any) && error.exit == Exit::SourceChanged
+    }
 }
 
 /// What is known of files beforehand: what spares reading them.
@@ -80,22 +106,23 @@ impl Standing {
         let tops = tops.map(|top| Top { folder: top.folder().to_owned(), name: top.name().to_owned() });
         let (tops, identities) = (tops.collect(), sources.identities().collect());
         let looked = i128::from(started) * 1_000_000_000;
-        Self { manifest, layers: Arc::new(layers), tops, identities, looked }
+        let held = Selection::All;
+        Self { manifest, layers: Arc::new(layers), held, tops, identities, looked }
     }
 
-    /// Looks at every file: who is not known to be the same is read and hashed.
+    /// Looks at every file that is wanted: who is not known to be the same is read and hashed.
     ///
     /// # Errors
     /// `SourceChanged` if a file is gone or differs, `LocalIo` if one cannot be read, `Interrupted` if cancelled.
     pub fn find(
         manifest: &Arc<Manifest>,
         tops: Vec<Top>,
-        known: &dyn Known,
+        (wanted, known): (Wanted<'_>, &dyn Known),
         run: &Run,
         monitor: &Monitor,
     ) -> Result<Self> {
         let looked = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as i128);
-        let identities = identities(manifest, &tops, run)?;
+        let mut identities = identities(manifest, &tops, wanted, run)?;
         let source = source(manifest, &tops, identities.iter().copied(), run)?;
         let next = AtomicU32::new(0);
         let found = Mutex::new(Ok(BTreeMap::new()));
@@ -106,13 +133,14 @@ impl Standing {
                 {
                     return;
                 }
-                if manifest.file(entry).is_none() {
+                if manifest.file(entry).is_none() || identities[entry.0 as usize] == NO_FILE {
                     continue;
                 }
                 let layer = layer(manifest, &source, entry, &identities, known, monitor);
                 let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
                 match (&mut *found, layer) {
                     (Ok(all), Ok(layer)) => drop(all.insert(entry, layer)),
+                    (Ok(_), Err(error)) if wanted.excuses(&error) => {}
                     (Ok(_), Err(error)) => *found = Err(error),
                     (Err(_), _) => {}
                 }
@@ -126,9 +154,22 @@ impl Standing {
             worker();
         });
         let parts = found.into_inner().unwrap_or_else(PoisonError::into_inner)?;
-        let layers = Layers::assemble(Arc::clone(manifest), parts)
+        let held = held(manifest, &parts)?;
+        for (index, identity) in (0..).map(EntryIndex).zip(&mut identities) {
+            if !held.contains(index) {
+                *identity = NO_FILE;
+            }
+        }
+        let layers = Layers::assemble_part(Arc::clone(manifest), parts, &held)
             .map_err(|error| Error::new(Exit::Unexpected, error))?;
-        Ok(Self { manifest: Arc::clone(manifest), layers: Arc::new(layers), tops, identities, looked })
+        let (manifest, layers) = (Arc::clone(manifest), Arc::new(layers));
+        Ok(Self { manifest, layers, held, tops, identities, looked })
+    }
+
+    /// Bytes of the files that are there.
+    pub fn size(&self) -> u64 {
+        let held = self.manifest.entries().filter(|(index, _)| self.held.contains(*index));
+        held.filter_map(|(index, _)| self.manifest.file(index)).map(|file| file.size).sum()
     }
 
     /// What reads the files for receivers.
@@ -139,6 +180,20 @@ impl Standing {
         let source = source(&self.manifest, &self.tops, self.identities.iter().copied(), run)?;
         Ok(Arc::new(Share::Serving(source)))
     }
+}
+
+/// The entries whose files were found, and those that are no files.
+fn held(manifest: &Manifest, found: &BTreeMap<EntryIndex, Vec<Hash>>) -> Result<Selection> {
+    if found.is_empty() && manifest.file_count() > 0 {
+        return Err(Error::new(
+            Exit::SourceChanged,
+            "no file of this share is there, or none is what it was",
+        )
+        .hint("say where its files lie: --data DIR"));
+    }
+    let is_held = |index: &EntryIndex| manifest.file(*index).is_none() || found.contains_key(index);
+    let held: Vec<EntryIndex> = manifest.entries().map(|(index, _)| index).filter(is_held).collect();
+    Ok(if held.len() == manifest.len() as usize { Selection::All } else { Selection::Some(held) })
 }
 
 /// The top-level names of a manifest, in order, each with its first entry.
@@ -189,8 +244,8 @@ fn open(folder: &Path, run: &Run) -> Result<Disk> {
     run.open_folder(folder).map_err(|error| Error::local("open the folder", folder, &error))
 }
 
-/// The state of every file now.
-fn identities(manifest: &Manifest, tops: &[Top], run: &Run) -> Result<Vec<FileIdentity>> {
+/// The state of every file that is wanted now.
+fn identities(manifest: &Manifest, tops: &[Top], wanted: Wanted<'_>, run: &Run) -> Result<Vec<FileIdentity>> {
     let (mut identities, mut at, mut current) = (Vec::new(), 0, None::<(RelPathBuf, Disk)>);
     for (index, entry) in manifest.entries() {
         let first =
@@ -201,25 +256,27 @@ fn identities(manifest: &Manifest, tops: &[Top], run: &Run) -> Result<Vec<FileId
             at += 1;
         }
         let (Some((_, disk)), Some(top)) = (&current, tops.get(at - 1)) else { continue };
-        let Some(file) = manifest.file(index) else {
+        let Some(file) = manifest.file(index).filter(|_| wanted.contains(index)) else {
             identities.push(NO_FILE);
             continue;
         };
         let path = renamed(top.name.as_path(), entry.path);
-        let found = disk.metadata(path.as_path()).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => changed(path.as_path(), "is gone"),
-            _ => Error::local(
-                "read",
-                &top.folder.join(Shown::name(path.as_path().as_bytes()).to_string()),
-                &error,
-            ),
-        })?;
-        if found.identity.size != file.size {
-            return Err(changed(path.as_path(), "has another size"));
+        match identity(disk, top, path.as_path(), file.size) {
+            Ok(identity) => identities.push(identity),
+            Err(error) if wanted.excuses(&error) => identities.push(NO_FILE),
+            Err(error) => return Err(error),
         }
-        identities.push(found.identity);
     }
     Ok(identities)
+}
+
+/// The state of one file.
+fn identity(disk: &Disk, top: &Top, path: RelPath<'_>, size: u64) -> Result<FileIdentity> {
+    let found = disk.metadata(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => changed(path, "is gone"),
+        _ => Error::local("read", &top.folder.join(Shown::name(path.as_bytes()).to_string()), &error),
+    })?;
+    if found.identity.size == size { Ok(found.identity) } else { Err(changed(path, "has another size")) }
 }
 
 /// The hashes of one file: those that are known, or of what is read now.
@@ -267,5 +324,5 @@ fn layer(
 
 fn changed(path: RelPath<'_>, how: &str) -> Error {
     Error::new(Exit::SourceChanged, format!("{} {how}", Shown::name(path.as_bytes())))
-        .hint("nothing of this share is served; put it back, or make a new share of it")
+        .hint("nothing of this share is served; put it back, serve the rest (seed --partial), or make a new share of it")
 }

@@ -95,8 +95,10 @@ pub struct Share {
     pub secret: AccessSecret,
     /// What it contains.
     pub manifest: Arc<Manifest>,
-    /// The chunk hashes of its larger files.
+    /// The chunk hashes of its larger files, as far as they are held.
     pub layers: Arc<Layers>,
+    /// Which of its entries are there: of others nothing is told, and nothing is given.
+    pub held: Selection,
     /// Whether its receivers may learn of each other.
     pub swarm: Swarming,
     /// The port that peers of a swarm are told to find us at; none: they are not told any.
@@ -104,14 +106,14 @@ pub struct Share {
 }
 
 impl Share {
-    /// A share whose receivers do not learn of each other.
+    /// A whole share whose receivers do not learn of each other.
     pub const fn new(
         share: ShareId,
         secret: AccessSecret,
         manifest: Arc<Manifest>,
         layers: Arc<Layers>,
     ) -> Self {
-        Self { share, secret, manifest, layers, swarm: Swarming::Off, port: None }
+        Self { share, secret, manifest, layers, held: Selection::All, swarm: Swarming::Off, port: None }
     }
 }
 

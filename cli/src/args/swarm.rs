@@ -10,7 +10,7 @@ use truecopy_protocol::TrackerUrl;
 use truecopy_protocol::input::{Order, Swarming};
 
 use super::values::{LinkPolicy, Listen, Pause};
-use super::{GetArgs, LimitArgs, OutputArgs};
+use super::{GetArgs, Limit, LimitArgs, OutputArgs};
 
 /// How `truecopy get` takes part in a swarm.
 #[derive(Clone, Debug, Default, Args)]
@@ -52,6 +52,9 @@ pub struct SeedArgs {
     /// Folder that holds what the metadata files name [default: that of each metadata file]
     #[arg(long, env = "TRUECOPY_DATA", value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub data: Option<PathBuf>,
+    /// Serve what is there of a share, if files of it are missing or were changed: others may have the rest
+    #[arg(long, env = "TRUECOPY_PARTIAL", value_parser = FalseyValueParser::new())]
+    pub partial: bool,
     /// List what is remembered, and serve nothing
     #[arg(long, env = "TRUECOPY_LIST", value_parser = FalseyValueParser::new(), conflicts_with = "paths")]
     pub list: bool,
@@ -70,6 +73,9 @@ pub struct SeedArgs {
     /// What to do with symbolic links inside of folders
     #[arg(long, env = "TRUECOPY_LINKS", value_name = "POLICY", default_value = "keep")]
     pub links: LinkPolicy,
+    /// Send at most so many bytes a second of each share, as 5M, 800K or none; --limit-up is for all together
+    #[arg(long, env = "TRUECOPY_LIMIT_UP_EACH", value_name = "RATE", help_heading = "Limits")]
+    pub limit_up_each: Option<Limit>,
     /// Limits of rates.
     #[command(flatten)]
     pub limits: LimitArgs,

@@ -7,8 +7,10 @@ use std::path::Path;
 
 use truecopy_mio::prepare::Monitor;
 use truecopy_protocol::content::metadata::Metadata;
+use truecopy_protocol::content::selection::Selection;
 use truecopy_protocol::input::Swarming;
 use truecopy_protocol::{AccessSecret, Trackers};
+use truecopy_transport::pace::Rates;
 
 use super::{reading, source};
 use crate::args::SeedArgs;
@@ -23,7 +25,7 @@ use crate::record::Run;
 use crate::run::Context;
 use crate::seeds::{Record, Seeds};
 use crate::shares::Shares;
-use crate::standing::{self, Known, Nothing, Standing, Top};
+use crate::standing::{self, Known, Nothing, Standing, Top, Wanted};
 
 use serving::Serving;
 
@@ -52,7 +54,8 @@ pub fn run(args: &SeedArgs, context: &Context) -> Result<Exit> {
     node.port = net.handle.addresses().first().map(SocketAddr::port).or(node.port);
     looking.seeds.keep_node(&node, &warn);
     let Looking { controls, run, .. } = looking;
-    Serving::begin(context, (controls, limits), net, &run, &node, records)?.go_on(left_out)
+    let each = Rates { up: args.limit_up_each.and_then(|limit| limit.0), down: None };
+    Serving::begin(context, controls, (limits, each), net, (&run, &node), records)?.go_on(left_out)
 }
 
 fn list(seeds: &Seeds, context: &Context, warn: &dyn Fn(&str)) -> Exit {
@@ -149,7 +152,9 @@ impl Looking<'_> {
     /// A share that is remembered.
     fn again(&self, record: &Record) -> Result<Record> {
         let tops = record.standing.tops.clone();
-        let standing = self.find(&record.standing.manifest, tops, record)?;
+        let held = &record.standing.held;
+        let wanted = if self.args.partial { Wanted::Any } else { Wanted::All(held) };
+        let standing = self.find(&record.standing.manifest, tops, (wanted, record))?;
         Ok(Record::new(standing, record.secret, self.swarm(record.swarm), self.trackers(&record.trackers)))
     }
 
@@ -194,7 +199,8 @@ impl Looking<'_> {
             record.standing.tops == tops && record.standing.manifest.content_id() == manifest.content_id()
         });
         let known: &dyn Known = known.as_ref().map_or(&Nothing, |record| record);
-        let standing = self.find(manifest, tops, known)?;
+        let wanted = if self.args.partial { Wanted::Any } else { Wanted::All(&Selection::All) };
+        let standing = self.find(manifest, tops, (wanted, known))?;
         let named: Trackers = metadata.trackers.iter().cloned().collect();
         let swarm = self.swarm(Swarming::On);
         Ok(Record::new(standing, AccessSecret::PUBLIC, swarm, self.trackers(&named)))
@@ -204,7 +210,7 @@ impl Looking<'_> {
         &self,
         manifest: &std::sync::Arc<truecopy_protocol::content::manifest::Manifest>,
         tops: Vec<Top>,
-        known: &dyn Known,
+        known: (Wanted<'_>, &dyn Known),
     ) -> Result<Standing> {
         let monitor = Monitor::new();
         monitor.found(u64::from(manifest.len()), manifest.total_size());

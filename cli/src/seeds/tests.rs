@@ -5,7 +5,7 @@ use truecopy_protocol::Config;
 
 use super::*;
 use crate::record::Run;
-use crate::standing::{self, Nothing};
+use crate::standing::{self, Nothing, Wanted};
 
 fn quiet(text: &str) {
     panic!("{text}");
@@ -25,10 +25,14 @@ fn prepared(folder: &Path) -> Standing {
 }
 
 fn find(record: &Record, known: &dyn Known) -> (Result<Standing>, u64) {
+    find_these(record, Wanted::All(&record.standing.held), known)
+}
+
+fn find_these(record: &Record, wanted: Wanted<'_>, known: &dyn Known) -> (Result<Standing>, u64) {
     let monitor = Monitor::new();
     let run = Run::unrecorded(Config::default()).unwrap();
     let standing = &record.standing;
-    let found = Standing::find(&standing.manifest, standing.tops.clone(), known, &run, &monitor);
+    let found = Standing::find(&standing.manifest, standing.tops.clone(), (wanted, known), &run, &monitor);
     (found, monitor.progress().bytes_done)
 }
 
@@ -100,4 +104,31 @@ fn the_node_keeps_its_key_and_port() {
     let again = seeds.node().unwrap();
     assert_eq!((again.key_seed, again.port), (node.key_seed, node.port));
     assert!(seeds.all(&quiet).is_empty(), "the node is no share");
+}
+
+#[test]
+fn of_a_part_what_is_there_is_found_and_remembered() {
+    let home = tempfile::tempdir().unwrap();
+    let record = Record::new(prepared(home.path()), AccessSecret::PUBLIC, Swarming::Off, Trackers::default());
+    fs::write(home.path().join("share/b"), b"other").unwrap();
+    let found = find_these(&record, Wanted::Any, &Nothing).0.unwrap();
+    let manifest = &found.manifest;
+    let at = |path: &[u8]| manifest.entries().find(|(_, entry)| entry.path.as_bytes() == path).unwrap().0;
+    let (a, b) = (at(b"share/deep/a"), at(b"share/b"));
+    assert!(found.held.contains(a) && !found.held.contains(b));
+    assert_eq!(found.size(), 700_000);
+
+    let seeds = Seeds::new(&Home::at(home.path()));
+    seeds.keep(&Record::new(found, AccessSecret::PUBLIC, Swarming::Off, Trackers::default()), &quiet);
+    let [again] = &seeds.all(&quiet)[..] else { panic!("one is remembered") };
+    assert!(again.standing.held.contains(a) && !again.standing.held.contains(b));
+    let (served, _) = find(again, again);
+    assert_eq!(served.unwrap().held, again.standing.held, "what is missing is not missed");
+    fs::remove_file(home.path().join("share/deep/a")).unwrap();
+    assert_eq!(find(again, again).0.unwrap_err().exit, Exit::SourceChanged);
+    assert_eq!(
+        find_these(again, Wanted::Any, again).0.unwrap_err().exit,
+        Exit::SourceChanged,
+        "nothing is left"
+    );
 }

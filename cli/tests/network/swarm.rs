@@ -188,3 +188,30 @@ fn peers_and_chunks_are_told_when_asked_for() {
     let plain = receiver(&world, &sender.ticket, &["-o", "other"]).exits(0);
     assert!(plain.events().iter().all(|event| event["ev"] != "chunks" && event["ev"] != "peer"));
 }
+
+#[test]
+fn two_that_have_a_part_each_serve_the_whole() {
+    let world = World::new();
+    let top = world.path("share");
+    std::fs::create_dir(&top).unwrap();
+    write_large(&top.join("a"), 3 << 20);
+    write_large(&top.join("b"), 2 << 20);
+    Process::spawn(&mut world.command(&["create", "share", "-o", "s.truecopy"])).exits(0);
+    let (mut whole, ticket) = seeder(&world, &["s.truecopy"]);
+    let first = receiver(&world, &ticket, &["-o", "first", "--only", "share/a", "--seed"]);
+    first.event("note", |note| note["text"].as_str().unwrap().contains("serving what was fetched"));
+    whole.kill();
+    let original = world.path("original");
+    std::fs::create_dir(&original).unwrap();
+    std::fs::rename(&top, original.join("share")).unwrap();
+    std::fs::create_dir(&top).unwrap();
+    std::fs::copy(original.join("share/b"), top.join("b")).unwrap();
+
+    let refused = Process::spawn(&mut world.command(&["seed", "s.truecopy"])).exits(13);
+    assert!(refused.err.contains("--partial"), "{}", refused.err);
+    let (second, ticket) = seeder(&world, &["s.truecopy", "--partial"]);
+    second.event("note", |note| note["text"].as_str().unwrap().contains("a part of it is served"));
+    let third = receiver(&world, &ticket, &["-o", "third", "--peer", &listening(&first, &world)]);
+    third.exits(0);
+    assert_same(&original.join("share"), &world.path("third/share"));
+}

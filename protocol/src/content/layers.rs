@@ -1,12 +1,13 @@
 //! The chunk hashes of all files of a share. PROTOCOL §3.3.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::Range;
 
 use crate::content::geometry::Shape;
 use crate::content::manifest::{EntryKind, Manifest};
+use crate::content::selection::Selection;
 use crate::content::tree;
 use crate::{ChunkIndex, EntryIndex, Hash};
 
@@ -18,6 +19,8 @@ pub struct Layers {
     hashes: Vec<Hash>,
     /// Where the layer of each such file starts in `hashes`, ascending in both.
     starts: Vec<(EntryIndex, u32)>,
+    /// Those of them whose layers are not known.
+    unknown: BTreeSet<EntryIndex>,
 }
 
 /// Why layers are refused.
@@ -37,6 +40,14 @@ impl Layers {
     /// # Errors
     /// [`BadLayers`] if they are not those of the manifest.
     pub fn new(manifest: Arc<Manifest>, hashes: Vec<Hash>) -> Result<Self, BadLayers> {
+        Self::without(manifest, hashes, BTreeSet::new())
+    }
+
+    fn without(
+        manifest: Arc<Manifest>,
+        hashes: Vec<Hash>,
+        unknown: BTreeSet<EntryIndex>,
+    ) -> Result<Self, BadLayers> {
         let (mut starts, mut next) = (Vec::new(), 0_usize);
         for (entry, root, shape) in layered_files(&manifest) {
             // At most as many as all chunks, which 32 bits count.
@@ -44,12 +55,26 @@ impl Layers {
             let end = next.saturating_add(chunks(&shape));
             let layer = hashes.get(next..end).ok_or(BadLayers::Count)?;
             let (level, above) = (shape.chunk_height(), shape.height() - shape.chunk_height());
-            if tree::fold(layer.to_vec(), level, above) != root {
+            if !unknown.contains(&entry) && tree::fold(layer.to_vec(), level, above) != root {
                 return Err(BadLayers::Root(entry));
             }
             next = end;
         }
-        if next == hashes.len() { Ok(Self { manifest, hashes, starts }) } else { Err(BadLayers::Count) }
+        if next == hashes.len() {
+            Ok(Self { manifest, hashes, starts, unknown })
+        } else {
+            Err(BadLayers::Count)
+        }
+    }
+
+    /// As [`new`](Self::new), of a part of the share: hashes of what is not `held` may be anything, and are not known.
+    ///
+    /// # Errors
+    /// [`BadLayers`] if those of what is held are not those of the manifest.
+    pub fn of_part(manifest: Arc<Manifest>, hashes: Vec<Hash>, held: &Selection) -> Result<Self, BadLayers> {
+        let files = layered_files(&manifest).map(|(entry, _, _)| entry);
+        let unknown = files.filter(|entry| !held.contains(*entry)).collect();
+        Self::without(manifest, hashes, unknown)
     }
 
     /// Puts together what was hashed file by file, in any order. Layers of one hash are not needed.
@@ -58,14 +83,30 @@ impl Layers {
     /// [`BadLayers`] if one is missing, or is not that of the manifest.
     pub fn assemble(
         manifest: Arc<Manifest>,
+        parts: BTreeMap<EntryIndex, Vec<Hash>>,
+    ) -> Result<Self, BadLayers> {
+        Self::assemble_part(manifest, parts, &Selection::All)
+    }
+
+    /// As [`assemble`](Self::assemble), of what is `held` of a share.
+    ///
+    /// # Errors
+    /// [`BadLayers`] if one of them is missing, or is not that of the manifest.
+    pub fn assemble_part(
+        manifest: Arc<Manifest>,
         mut parts: BTreeMap<EntryIndex, Vec<Hash>>,
+        held: &Selection,
     ) -> Result<Self, BadLayers> {
         let mut hashes = Vec::with_capacity(Self::count(&manifest));
         for (entry, _, shape) in layered_files(&manifest) {
+            if !held.contains(entry) {
+                hashes.resize(hashes.len() + chunks(&shape), Hash([0; 32]));
+                continue;
+            }
             let part = parts.remove(&entry).filter(|part| part.len() == chunks(&shape));
             hashes.extend(part.ok_or(BadLayers::Count)?);
         }
-        Self::new(manifest, hashes)
+        Self::of_part(manifest, hashes, held)
     }
 
     /// How many hashes the layers of this manifest have together.
@@ -78,13 +119,16 @@ impl Layers {
         &self.manifest
     }
 
-    /// All hashes, in manifest order.
+    /// All hashes, in manifest order; what is not known is zero.
     pub fn hashes(&self) -> &[Hash] {
         &self.hashes
     }
 
-    /// The chunk layer of a file; none if it has fewer than two chunks.
+    /// The chunk layer of a file; none if it has fewer than two chunks, or is not known.
     pub fn layer(&self, entry: EntryIndex) -> Option<&[Hash]> {
+        if self.unknown.contains(&entry) {
+            return None;
+        }
         let at = self.starts.binary_search_by_key(&entry, |(entry, _)| *entry).ok()?;
         let start = self.starts[at].1 as usize;
         let end = self.starts.get(at + 1).map_or(self.hashes.len(), |(_, next)| *next as usize);
@@ -96,6 +140,7 @@ impl Layers {
         let (entry, within) = self.manifest.locate(chunk)?;
         match self.layer(entry) {
             Some(layer) => layer.get(within as usize).copied(),
+            None if self.unknown.contains(&entry) => None,
             None => self.manifest.file(entry).map(|file| file.root),
         }
     }

@@ -136,6 +136,9 @@ impl Node {
 
     /// Bytes that we lack; more than none as long as it is not known what there is.
     fn left(&self, share: ShareId) -> u64 {
+        if let Some(left) = self.not_held(share) {
+            return left;
+        }
         let is_whole =
             self.announces.shares.get(&share).is_some_and(|announced| announced.announcer.has_all());
         let Some(fetch) = self.fetches.get(&share).filter(|_| !is_whole) else { return 0 };

@@ -13,6 +13,7 @@ mod offer;
 mod peers;
 #[cfg(planted)]
 mod planted;
+mod ready;
 mod serve;
 mod swarm;
 mod takeover;

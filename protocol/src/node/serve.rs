@@ -8,9 +8,9 @@ use super::Node;
 use super::exchange::{Conn, Exchange};
 use super::fetch::{Fetching, Stage};
 use super::jobs::Pending;
+use super::ready::{Ready, own_layer};
 use crate::content::geometry::BLOCK;
-use crate::content::layers::Layers;
-use crate::content::manifest::Manifest;
+use crate::content::selection::Selection;
 use crate::content::tree::{self, Ladder};
 use crate::input::Share;
 use crate::job::{Extent, StorageError};
@@ -25,7 +25,7 @@ use crate::swarm::transfer::Transfer;
 use crate::swarm::upload::Upload;
 use crate::timers::Timer;
 use crate::wire::{
-    BlockRun, ChunkRange, Corrupt, HashRange, Hashes, Info, Message, Preparing, Receipt, Reject, RejectWhy,
+    BlockRun, Corrupt, HashRange, Hashes, Info, Message, Preparing, Receipt, Reject, RejectWhy,
 };
 use crate::{AccessSecret, BlobId, ChunkIndex, ConnId, ContentId, EntryIndex, Hash, ShareId};
 
@@ -43,15 +43,6 @@ pub(super) struct Serving {
 enum State {
     Preparing { done: u64, total: u64 },
     Ready(Ready),
-}
-
-#[derive(Clone, Debug)]
-struct Ready {
-    manifest: Arc<Manifest>,
-    /// None if the share is being fetched: then only what is verified is known.
-    layers: Option<Arc<Layers>>,
-    /// The chunk hashes of the manifest itself.
-    own_layer: Arc<[Hash]>,
 }
 
 /// Looks at our own disk that one peer may cause at once.
@@ -96,8 +87,8 @@ impl Node {
             return self.refuse(spec.share, Refusal::NotNow);
         }
         let own_layer = own_layer(&spec.manifest).into();
-        let (layers, chunks) = (Some(spec.layers), spec.manifest.chunk_count());
-        serving.state = State::Ready(Ready { manifest: spec.manifest, layers, own_layer });
+        let (layers, chunks, held) = (Some(spec.layers), spec.manifest.chunk_count(), spec.held);
+        serving.state = State::Ready(Ready { manifest: spec.manifest, layers, own_layer, held });
         let mut circle = Circle::new(spec.swarm, spec.port);
         circle.lending = Lending::new(chunks);
         self.circles.insert(spec.share, circle);
@@ -125,11 +116,28 @@ impl Node {
             circle.lending = Lending::new(spec.manifest.chunk_count());
         }
         let own_layer = fetch.own_layer.unwrap_or_else(|| own_layer(&spec.manifest).into());
-        let state = State::Ready(Ready { manifest: spec.manifest, layers: Some(spec.layers), own_layer });
+        let (layers, held) = (Some(spec.layers), spec.held);
+        let ready = Ready { manifest: spec.manifest, layers, own_layer, held };
+        // What was there before it was fetched was not told.
+        let told = ready.ranges();
+        let state = State::Ready(ready);
         self.discoveries.entry(fetch.key.discovery()).or_insert(share);
         self.serving.insert(share, Serving { key: fetch.key, content, state, ladders: BTreeMap::new() });
-        for id in self.conns_of(share) {
+        for id in self.open_of(share) {
+            if self.takes_part(id) {
+                self.with_session(id, |session| {
+                    told.iter().for_each(|ranges| session.send(&Message::Have(ranges.clone())));
+                });
+            }
             self.feed_upload(id);
+        }
+    }
+
+    /// Bytes that a share which is served lacks.
+    pub(super) fn not_held(&self, share: ShareId) -> Option<u64> {
+        match &self.serving.get(&share)?.state {
+            State::Ready(ready) => Some(ready.left()),
+            State::Preparing { .. } => None,
         }
     }
 
@@ -139,10 +147,7 @@ impl Node {
             Some(State::Preparing { done, total }) => {
                 return alloc::vec![Message::Preparing(Preparing { done: *done, total: *total })];
             }
-            Some(State::Ready(ready)) => {
-                let all = ChunkRange { first: 0, count: ready.manifest.chunk_count() };
-                (&ready.manifest, alloc::vec![alloc::vec![all]])
-            }
+            Some(State::Ready(ready)) => (&ready.manifest, ready.ranges()),
             None => {
                 let fetch = self.fetches.get(&share);
                 let Some(manifest) = fetch.and_then(Fetching::manifest) else { return Vec::new() };
@@ -212,7 +217,8 @@ impl Node {
     fn ready_part(&self, share: ShareId) -> Option<Ready> {
         let fetch = self.fetches.get(&share)?;
         let (manifest, own_layer) = (fetch.manifest()?, fetch.own_layer.as_ref()?);
-        Some(Ready { manifest: Arc::clone(manifest), layers: None, own_layer: Arc::clone(own_layer) })
+        let (manifest, own_layer) = (Arc::clone(manifest), Arc::clone(own_layer));
+        Some(Ready { manifest, layers: None, own_layer, held: Selection::All })
     }
 
     /// Whether files of the share may be read just now: not while they are put in their places.
@@ -225,7 +231,11 @@ impl Node {
         if run.blob == BlobId::MANIFEST.0 {
             return true;
         }
-        let Some(fetch) = self.fetches.get(&share) else { return true };
+        let Some(fetch) = self.fetches.get(&share) else {
+            let held =
+                |ready: Ready| BlobId(run.blob).entry().is_some_and(|entry| ready.held.contains(entry));
+            return self.ready(share).is_ok_and(held);
+        };
         let of = |transfer: &Transfer| {
             transfer.position(run).is_some_and(|(place, _)| transfer.verified().contains(place.chunk))
         };
@@ -416,6 +426,9 @@ impl Node {
         if range.is_empty() {
             return Err(Fault::BadRequest);
         }
+        if !ready.held.contains(entry) {
+            return Err(Fault::BadRequest);
+        }
         if upload.rehashes >= REHASHES_MAX {
             return Err(Fault::Flood);
         }
@@ -537,13 +550,6 @@ impl Node {
 /// Buffers that are read into or wait to be sent for one receiver.
 fn held_by(conn: &Conn) -> u32 {
     conn.upload().map_or(0, |upload| conn.session.outbox.loans() as u32 + upload.reads)
-}
-
-/// The chunk hashes of a manifest.
-pub(super) fn own_layer(manifest: &Manifest) -> Vec<Hash> {
-    let shape = manifest.identity().shape();
-    let chunks = manifest.encoded().chunks(shape.chunk.bytes() as usize);
-    chunks.map(|chunk| tree::subtree(&tree::OneByOne, chunk, shape.chunk_height())).collect()
 }
 
 const fn reject_why(error: StorageError) -> RejectWhy {

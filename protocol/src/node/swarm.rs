@@ -5,7 +5,7 @@ use alloc::collections::BTreeMap;
 use super::Node;
 use super::exchange::{Conn, Purpose};
 use super::fetch::{Fetching, Stage};
-use super::serve::own_layer;
+use super::ready::own_layer;
 use crate::content::identity::Role;
 use crate::content::manifest::Manifest;
 use crate::input::{Path, PeerHint, Swarming};
@@ -161,7 +161,7 @@ impl Node {
         }
     }
 
-    fn takes_part(&self, id: ConnId) -> bool {
+    pub(super) fn takes_part(&self, id: ConnId) -> bool {
         let exchange = self.conns.get(&id).and_then(Conn::exchange);
         exchange.is_some_and(|(_, exchange)| exchange.acquaintance.part == Part::Taken)
     }

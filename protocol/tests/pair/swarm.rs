@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use truecopy_protocol::EntryIndex;
+use truecopy_protocol::content::selection::Selection;
 use truecopy_protocol::input::{Afterwards, Command, Swarming};
 use truecopy_protocol::output::{Event, Failure};
 use truecopy_protocol::wire::Reason;
@@ -118,4 +120,29 @@ fn a_receiver_joins_the_swarm_when_the_sender_says_that_there_is_one() {
     hosts.iter().for_each(|host| world.finish(*host));
     assert!(hosts.iter().all(|host| world.completed(*host)));
     assert!(hosts.iter().any(|host| uploaded(&world, *host) > 0));
+}
+
+#[test]
+fn sources_with_different_parts_are_together_a_whole_one() {
+    let content = Content::files(&[7 * SPANS, 300, 5 * SPANS + 1, 90_000]);
+    let files = |of: &[u32]| Selection::Some(of.iter().map(|index| EntryIndex(*index)).collect());
+    for seed in 0..8 {
+        let mut world = World::new(seed);
+        let one = world.part_seeder(&content, files(&[0, 1]));
+        let two = world.part_seeder(&content, files(&[1, 2, 3]));
+        let host = world.leecher(&content, &[one, two], Swarming::On, Afterwards::Leave);
+        world.finish(host);
+        assert!(world.completed(host), "seed {seed}: {:?}", world.failure(host));
+        assert!(uploaded(&world, one) > 0 && uploaded(&world, two) > 0, "seed {seed}");
+    }
+}
+
+#[test]
+fn where_nobody_has_a_part_that_is_said() {
+    let content = Content::files(&[3 * SPANS, 2 * SPANS]);
+    let mut world = World::new(1);
+    let one = world.part_seeder(&content, Selection::Some(vec![EntryIndex(0)]));
+    let host = world.leecher(&content, &[one], Swarming::On, Afterwards::Leave);
+    world.finish(host);
+    assert_eq!(world.failure(host), Some(Failure::NotAvailable));
 }

@@ -1,9 +1,11 @@
 //! N nodes, links between them, simulated time: everything that a driver does, badly on purpose.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use truecopy_protocol::content::identity::Role;
+use truecopy_protocol::content::layers::Layers;
 use truecopy_protocol::content::selection::Selection;
 use truecopy_protocol::input::{
     Afterwards, Command, Fetch, Input, LinkLoss, Order, Path, PeerHint, READ_MAX, Share, Swarming,
@@ -131,6 +133,18 @@ impl World {
             host,
             Command::Share(Share { swarm: Swarming::On, port: Some(host as u16 + 1), ..plain }),
         );
+        host
+    }
+
+    /// A host that serves these entries of the content to a swarm.
+    pub(crate) fn part_seeder(&mut self, content: &Content, held: Selection) -> usize {
+        let host = self.add(content, Config::default());
+        let Content { manifest, layers } = content.clone();
+        let hashes = layers.hashes().to_vec();
+        let layers = Arc::new(Layers::of_part(Arc::clone(&manifest), hashes, &held).unwrap());
+        let plain = Share::new(SHARE, SECRET, manifest, layers);
+        let port = Some(host as u16 + 1);
+        self.command(host, Command::Share(Share { held, swarm: Swarming::On, port, ..plain }));
         host
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use truecopy_protocol::content::layers::Layers;
 use truecopy_protocol::content::manifest::{Manifest, ManifestLimits, TOTAL_MAX};
+use truecopy_protocol::content::selection::Selection;
 use truecopy_protocol::input::{Command, Fetch, Share};
 use truecopy_protocol::{AccessSecret, ContentId, ShareId};
 
@@ -54,6 +55,7 @@ pub(super) fn recorded<'a>(command: &'a Command, secrets: &mut Secrets) -> Recor
             secret: secrets.number(spec.secret),
             content: content(&spec.manifest, Some(&spec.layers)),
             swarm: (spec.swarm, spec.port),
+            held: Cow::Borrowed(&spec.held),
         },
         Command::Fetch(spec) => RecordedCommand::Fetch {
             share: spec.share,
@@ -105,19 +107,20 @@ impl RecordedCommand<'_> {
                 let key = Key { share, content, secret };
                 return Ok((Command::Announce { share, content, secret }, Some(key)));
             }
-            Self::Share { share, secret, content, swarm: (swarm, port) } => {
+            Self::Share { share, secret, content, swarm: (swarm, port), held } => {
                 let secret = secret.stand_in();
-                let (manifest, layers) = content.parts()?;
+                let held = held.into_owned();
+                let (manifest, layers) = content.parts(&held)?;
                 let layers = layers.ok_or(BadContent)?;
                 let key = Key { share, content: manifest.content_id(), secret };
                 return Ok((
-                    Command::Share(Share { share, secret, manifest, layers, swarm, port }),
+                    Command::Share(Share { share, secret, manifest, layers, held, swarm, port }),
                     Some(key),
                 ));
             }
             Self::Fetch { share, content, secret, peers, known, swarm, course } => {
                 let secret = secret.stand_in();
-                let (manifest, layers) = match known.map(RecordedShare::parts).transpose()? {
+                let (manifest, layers) = match known.map(|known| known.parts(&Selection::All)).transpose()? {
                     Some((manifest, layers)) => (Some(manifest), layers),
                     None => (None, None),
                 };
@@ -147,11 +150,12 @@ impl RecordedCommand<'_> {
 type Parts = (Arc<Manifest>, Option<Arc<Layers>>);
 
 impl RecordedShare<'_> {
-    fn parts(self) -> Result<Parts, BadContent> {
+    fn parts(self, held: &Selection) -> Result<Parts, BadContent> {
         let limits = ManifestLimits { bytes_max: u32::MAX, entries_max: u32::MAX, total_max: TOTAL_MAX };
         let encoded = bytes::Bytes::copy_from_slice(self.manifest);
         let manifest = Arc::new(Manifest::decode(encoded, &limits).map_err(|_| BadContent)?);
-        let layers = self.layers.map(|hashes| Layers::new(Arc::clone(&manifest), hashes.into_owned()));
+        let known = |hashes: Cow<'_, [_]>| Layers::of_part(Arc::clone(&manifest), hashes.into_owned(), held);
+        let layers = self.layers.map(known);
         let layers = layers.transpose().map_err(|_| BadContent)?;
         Ok((manifest, layers.map(Arc::new)))
     }

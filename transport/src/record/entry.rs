@@ -146,6 +146,9 @@ pub enum RecordedCommand<'a> {
         content: RecordedShare<'a>,
         /// Whether its receivers may learn of each other, and where they are told to find us.
         swarm: (Swarming, Option<u16>),
+        /// Which of its entries are there.
+        #[serde(borrow)]
+        held: Cow<'a, Selection>,
     },
     /// Fetches a share.
     Fetch {

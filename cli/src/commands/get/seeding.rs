@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use truecopy_mio::prepare::Monitor;
 use truecopy_protocol::content::manifest::Manifest;
+use truecopy_protocol::content::selection::Selection;
 use truecopy_protocol::input::{Command, Share as Offered, Swarming};
 use truecopy_protocol::output::{Event as NodeEvent, Refusal};
 use truecopy_protocol::wire::Reason;
@@ -18,7 +19,7 @@ use crate::commands::reading;
 use crate::exit::{Error, Exit, Result};
 use crate::output::{Event, amount};
 use crate::seeds::Record;
-use crate::standing::{self, Known, Standing, Top};
+use crate::standing::{self, Known, Standing, Top, Wanted};
 use crate::witness::Witness;
 
 /// What was just placed: its files have the time that the placing gave them, or somebody changed them.
@@ -79,10 +80,12 @@ impl Getting<'_> {
         let offer = Offered {
             swarm: self.swarming(),
             port: self.port,
+            held: record.standing.held.clone(),
             ..Offered::new(SHARE, self.secret, Arc::clone(&manifest), Arc::clone(&record.standing.layers))
         };
         self.command(Command::Share(offer))?;
-        self.tell_seeding(until, manifest.total_size());
+        let size = record.standing.size();
+        self.tell_seeding(until, size);
         let began = Instant::now();
         let (mut given, mut moved) = (0, began);
         loop {
@@ -90,7 +93,7 @@ impl Getting<'_> {
                 (given, moved) = (self.crowd.given(), Instant::now());
             }
             self.limits.look(&self.net, self.reporter)?;
-            if self.controls.end().is_some() || self.is_enough(until, manifest.total_size(), began, moved) {
+            if self.controls.end().is_some() || self.is_enough(until, size, began, moved) {
                 return self.unseed(exit);
             }
             let Some(event) = self.net.next()? else { continue };
@@ -101,10 +104,11 @@ impl Getting<'_> {
     }
 
     fn stand(&self, manifest: &Arc<Manifest>, plan: &Plan) -> Result<Standing> {
-        let is_wanted = |index| self.accepted.as_ref().is_none_or(|it| it.selection.contains(index));
-        if !plan.left_out().is_empty() || manifest.entries().any(|(index, _)| !is_wanted(index)) {
-            return Err(Error::new(Exit::Skipped, "only a whole share can be served after it was fetched"));
-        }
+        let is_here = |index: &EntryIndex| {
+            let is_wanted = self.accepted.as_ref().is_none_or(|it| it.selection.contains(*index));
+            is_wanted && !plan.left_out().contains(index)
+        };
+        let held = Selection::Some(manifest.entries().map(|(index, _)| index).filter(is_here).collect());
         let tops = standing::tops(manifest).into_iter().map(|(first, name)| {
             let renamed = plan.renamed().find(|(of, _)| *of == first);
             Top { folder: self.place.clone(), name: renamed.map_or(name, |(_, name)| name.clone()) }
@@ -113,7 +117,8 @@ impl Getting<'_> {
         let known = Fetched { manifest, witness };
         let monitor = Monitor::new();
         monitor.found(u64::from(manifest.len()), manifest.total_size());
-        let look = || Standing::find(manifest, tops.collect(), &known, &self.run, &monitor);
+        let look =
+            || Standing::find(manifest, tops.collect(), (Wanted::All(&held), &known), &self.run, &monitor);
         let tick = |monitor: &Monitor| {
             if self.controls.end().is_some() {
                 monitor.cancel();

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use truecopy_protocol::content::selection::Selection;
 use truecopy_protocol::content::ticket::Ticket;
 use truecopy_protocol::input::{Command, Share as Offered, Swarming};
 use truecopy_protocol::job::StorageError;
@@ -12,6 +13,7 @@ use truecopy_protocol::output::Event as NodeEvent;
 use truecopy_protocol::wire::Reason;
 use truecopy_protocol::{ConnId, EntryIndex, NodeId, ShareId};
 use truecopy_transport::keys::KeyPair;
+use truecopy_transport::pace::Rates;
 use zeroize::Zeroizing;
 
 use crate::addresses;
@@ -21,7 +23,7 @@ use crate::crowd::Crowd;
 use crate::exit::{Error, Exit, Result};
 use crate::limits::Limits;
 use crate::net::Net;
-use crate::output::{Event, Stage, Waiting};
+use crate::output::{Event, Stage, Waiting, amount};
 use crate::record::Run;
 use crate::run::Context;
 use crate::seeds::{Record, SeedNode};
@@ -44,6 +46,8 @@ pub(super) struct Serving<'a> {
     context: &'a Context,
     controls: Controls,
     limits: Limits,
+    /// Those of each share.
+    each: Rates,
     net: Net,
     shares: BTreeMap<ShareId, Served>,
     told: Option<Duration>,
@@ -56,10 +60,10 @@ impl<'a> Serving<'a> {
     /// Hands every share to the node, and tells its ticket.
     pub(super) fn begin(
         context: &'a Context,
-        (controls, limits): (Controls, Limits),
+        controls: Controls,
+        (limits, each): (Limits, Rates),
         net: Net,
-        run: &Run,
-        node: &SeedNode,
+        (run, node): (&Run, &SeedNode),
         records: Vec<Record>,
     ) -> Result<Self> {
         let node = KeyPair::from_seed(Zeroizing::new(node.key_seed)).node_id();
@@ -67,6 +71,7 @@ impl<'a> Serving<'a> {
             context,
             controls,
             limits,
+            each,
             net,
             shares: BTreeMap::new(),
             told: None,
@@ -93,15 +98,29 @@ impl<'a> Serving<'a> {
         let offer = Offered::new(share, record.secret, Arc::clone(&manifest), Arc::clone(&standing.layers));
         let listening = self.net.handle.addresses();
         let port = listening.first().map(SocketAddr::port);
-        self.command(Command::Share(Offered { swarm: record.swarm, port, ..offer }))?;
+        self.command(Command::Share(Offered {
+            swarm: record.swarm,
+            port,
+            held: standing.held.clone(),
+            ..offer
+        }))?;
         if !record.trackers.is_empty() {
             self.command(Command::AddTrackers { share, trackers: record.trackers.clone() })?;
+        }
+        if self.each != Rates::default() {
+            let limited = self.net.handle.set_share_rates(share, self.each);
+            limited.map_err(|stopped| Error::new(Exit::Unexpected, stopped))?;
         }
         let id = manifest.content_id();
         let content = id.to_hex();
         let reporter = &self.context.reporter;
         reporter.tell(&Event::Share { stage: Stage::Prepared, contents: contents(&manifest, &content) });
         let addresses = addresses::reachable(listening);
+        if standing.held != Selection::All {
+            let (here, all) = (amount(standing.size()), amount(manifest.total_size()));
+            let text = format!("a part of it is served: {here} of {all}; receivers need others for the rest");
+            reporter.tell(&Event::Note { text: &text });
+        }
         let ticket =
             Ticket { content: id, secret: record.secret, node, addresses, trackers: record.trackers.clone() };
         reporter.tell(&Event::Ticket { ticket: &ticket.text() });
