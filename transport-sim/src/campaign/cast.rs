@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::plan::{Scenario, Staying, Swarming};
+use crate::plan::{Plan, Scenario, Staying, Swarming};
 use crate::stream::Random;
 
 /// A family of scenarios.
@@ -66,6 +66,26 @@ impl Cast {
                 scenario
             }
         }
+    }
+}
+
+/// How peers of a swarm are found, and how many are served at once: few, or nobody would ever wait.
+pub(super) fn crowd(plan: &mut Plan, draws: &mut Random) {
+    if draws.below(2) == 0 {
+        plan.tuning.upload_slots = Some(1 + draws.below(3) as u32);
+        plan.tuning.choke_ms = Some([500, 2_000, 10_000][draws.below(3)]);
+    }
+    match draws.below(4) {
+        0 => {
+            // Who was not told yet does not listen to others of its kind.
+            plan.scenario.swarm = Swarming::AsTold;
+            plan.scenario.introduced = 0;
+        }
+        1 => {
+            plan.scenario.introduced = 0;
+            plan.scenario.trackers = 1 + draws.below(2) as u16;
+        }
+        _ => {}
     }
 }
 

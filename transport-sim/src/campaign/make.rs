@@ -64,10 +64,15 @@ kinds! {
     NewerPeers => "newer-peers", "P4.";
     Tuning => "tuning", "P5, P6.";
     People => "people", "The user pauses, goes on, stops and starts again.";
+    Limits => "limits", "The user limits rates for a while.";
+    NoTrackers => "no-trackers", "Trackers do not answer for a while.";
 }
 
 /// Bytes a second that a network carries at least when nothing is wrong with it.
 const SLOWEST: u64 = 64 << 10;
+
+/// The lowest limit of a rate that says nothing of the patience of others: one record of each connection in time.
+const LIMIT_MIN: u64 = 32 << 10;
 
 /// Draws in the shapes that faults like.
 struct Draw<'a> {
@@ -102,7 +107,7 @@ impl Draw<'_> {
     fn dialled(&mut self) -> u16 {
         match self.plan.scenario.swarm {
             Swarming::Off => self.sender(),
-            Swarming::On => self.host(),
+            Swarming::AsTold | Swarming::On => self.host(),
         }
     }
 
@@ -149,6 +154,7 @@ impl Kind {
         match self {
             // A liar needs an honest sender beside it.
             Self::Hostile => !matches!(cast, Cast::Pair),
+            Self::NoTrackers => matches!(cast, Cast::Swarm),
             Self::Ghosts => matches!(channel, ChannelKind::Clear),
             _ => true,
         }
@@ -188,6 +194,12 @@ impl Kind {
             Self::WouldBlock => network.would_block_permille = 1 + draw.below(300) as u16,
             Self::Interrupts => network.interrupted_permille = 1 + draw.below(100) as u16,
             Self::Tuning => tune(plan, &mut draw),
+            Self::NoTrackers => {
+                plan.scenario.trackers = plan.scenario.trackers.max(1);
+                let (from_ms, to_ms) =
+                    if draw.below(2) == 0 { (0, draw.scale(60_000)) } else { draw.window(60_000) };
+                plan.faults.push(Fault::NoTracker { from_ms, to_ms });
+            }
             _ => return false,
         }
         true
@@ -276,6 +288,11 @@ impl Kind {
                 }
             }
             Self::NewerPeers => Fault::NewerPeer { host: draw.sender() },
+            Self::Limits => {
+                let (from_ms, to_ms) = draw.window(20_000);
+                let mut rate = || if draw.below(3) == 0 { 0 } else { LIMIT_MIN + draw.scale(1 << 20) };
+                Fault::Limit { host, from_ms, to_ms, up: rate(), down: rate() }
+            }
             Self::SlowDisks => {
                 let (from_ms, to_ms) = draw.window(10_000);
                 Fault::SlowDisk { host, from_ms, to_ms, add_ms: draw.scale(2_000) }
@@ -301,7 +318,8 @@ impl Kind {
                     Script::WrongReject,
                     Script::Silent,
                     Script::Noise,
-                ][draw.below(9)];
+                    Script::FalsePeers,
+                ][draw.below(10)];
                 let Scenario { senders, sources, .. } = draw.plan.scenario;
                 if senders < 2 || sources > 0 {
                     // A receiver may know nobody else.
@@ -451,6 +469,10 @@ fn tune(plan: &mut Plan, draw: &mut Draw<'_>) {
     }
     if draw.below(3) == 0 {
         tuning.conns_max = Some(1 + draw.below(4) as u32);
+    }
+    if draw.below(2) == 0 {
+        tuning.upload_slots = Some(1 + draw.below(4) as u32);
+        tuning.choke_ms = Some(200 + draw.scale(20_000));
     }
 }
 

@@ -84,6 +84,7 @@ impl World<'_> {
             | Fault::Hostile { .. }
             | Fault::ClockRate { .. }
             | Fault::Think { .. }
+            | Fault::NoTracker { .. }
             | Fault::NewerPeer { .. } => {}
         }
     }

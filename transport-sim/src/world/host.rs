@@ -16,6 +16,7 @@ use super::clock::HostClock;
 use super::net;
 use super::process::Process;
 use super::weather::{MS, Window};
+use super::words::Acts;
 use crate::disk::FaultyDisk;
 use crate::oracle::Blocks;
 use crate::plan::ChannelKind;
@@ -111,6 +112,8 @@ pub(super) struct Person {
     pub(super) received: (u64, u64),
     /// What happened that explains bytes that come twice.
     pub(super) interruptions: u64,
+    /// Bytes that were asked of two and came of the first as well.
+    pub(super) doubled: u64,
 }
 
 pub(super) struct Host {
@@ -122,6 +125,8 @@ pub(super) struct Host {
     pub(super) incarnation: u32,
     pub(super) process: Option<Process>,
     pub(super) person: Person,
+    /// What its process has said and heard.
+    pub(super) acts: Acts,
     pub(super) blocks: Option<Blocks>,
     /// Times it got another address.
     pub(super) moved: u16,
@@ -174,7 +179,9 @@ impl Host {
                 runs: 0,
                 received: (0, 0),
                 interruptions: 0,
+                doubled: 0,
             },
+            acts: Acts::default(),
             blocks: None,
             moved: 0,
             connections: BTreeMap::new(),

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use truecopy_protocol::input::Input;
-use truecopy_protocol::job::{AnnounceError, Claim, Done, Durability, Job, JobResult, StorageError};
+use truecopy_protocol::job::{Claim, Done, Durability, Job, JobResult, StorageError};
 use truecopy_transport::store::Ran;
 
 use super::agenda::{Happening, Life};
@@ -34,6 +34,7 @@ impl World<'_> {
                 self.check(host, checked);
             }
         }
+        self.judge_call(host, &job);
         let draws = &mut self.job_draws[host];
         let takes = match &job {
             Job::Read(_) | Job::Land(_) | Job::Sign(_) | Job::Verify(_) => 50_000 + below(draws, 400_000),
@@ -91,8 +92,10 @@ impl World<'_> {
                 let verdict = self.hosts[host].identity.verify(&job);
                 job.done(verdict)
             }
-            // No tracker is in any plan.
-            Ran::Announce(job) => job.done(Err(AnnounceError::Unreachable)),
+            Ran::Announce(job) => {
+                let answer = self.called(host, &job);
+                job.done(answer)
+            }
         };
         if panics::count() > panicked {
             self.fail(

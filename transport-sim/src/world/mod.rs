@@ -15,8 +15,10 @@ mod process;
 mod reread;
 mod shapes;
 mod trace;
+mod tracker;
 mod verdict;
 mod weather;
+mod words;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -99,6 +101,8 @@ pub(crate) struct World<'a> {
     conns: Vec<Conn>,
     weather: Weather,
     streams: StreamCounts,
+    /// Who takes part, by tracker.
+    trackers: std::collections::BTreeMap<String, tracker::Known>,
     /// Draws that belong to no host and no connection.
     draws: Random,
     job_draws: Vec<Random>,
@@ -145,6 +149,7 @@ impl<'a> World<'a> {
             conns: Vec::new(),
             weather: Weather::new(plan),
             streams: StreamCounts::default(),
+            trackers: std::collections::BTreeMap::new(),
             draws: Random::new(plan.seed, "world"),
             job_draws,
             trace: Trace::new(options.keep),
@@ -203,6 +208,7 @@ impl<'a> World<'a> {
         }
         if self.violation.is_none() {
             self.look_back();
+            self.judge_doubled();
             self.reread();
         }
     }
@@ -289,6 +295,9 @@ impl<'a> World<'a> {
         if let Some(found) = door.found.take() {
             self.fail(Some(life.0), found);
         }
+        if let Some(end) = end.filter(|(index, _)| !self.conns[*index].tap.said.is_empty()) {
+            self.judge_words(life, end);
+        }
         Some(result)
     }
 
@@ -308,6 +317,7 @@ impl<'a> World<'a> {
                 Output::Dial { conn, share: _, to, key } => self.dial(life, conn, &to, key),
                 Output::Hangup { conn, why } => {
                     self.judge_hangup(life, conn, why);
+                    self.hears_no_more(life, conn, why);
                     self.hang_up(life, conn);
                 }
                 Output::Flush { conn } | Output::Resume { conn } => {
@@ -357,6 +367,9 @@ impl<'a> World<'a> {
 
     fn told(&mut self, life: Life, event: Event) {
         self.count_event(&event);
+        if let Event::PeerUp { peer, .. } = &event {
+            self.judge_meeting(life.0, *peer);
+        }
         match self.hosts[life.0].part {
             Part::Sender => self.sender_told(life, &event),
             Part::Receiver => self.receiver_told(life, event),

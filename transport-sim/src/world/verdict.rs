@@ -13,7 +13,7 @@ use super::{Phase, World};
 use crate::coverage::Coverage;
 use crate::disk::DiskFault;
 use crate::oracle::{Blocks, Finding, Oracle, Violation};
-use crate::plan::{Allowed, ChannelKind, End, Fault, Staying, Swarming};
+use crate::plan::{Allowed, ChannelKind, End, Fault, Staying};
 
 /// Dials of one host within ten seconds at most, for each of its sources (L4).
 const DIALS_MAX: usize = 40;
@@ -105,7 +105,7 @@ impl World<'_> {
         self.has(|fault| matches!(fault, Fault::Disk { host: of, fault: DiskFault::Edit { .. } } if usize::from(*of) == host))
     }
 
-    fn damages_bytes(&self) -> bool {
+    pub(super) fn damages_bytes(&self) -> bool {
         self.plan.channel == ChannelKind::Clear && self.has(Fault::damages_bytes)
     }
 
@@ -146,7 +146,7 @@ impl World<'_> {
         self.coverage.branch(failure_name(why));
         let explained = match why {
             Failure::NotAvailable => {
-                let is_swarm = self.plan.scenario.swarm == Swarming::On;
+                let is_swarm = self.plan.scenario.swarm.is_swarm();
                 let sender_goes = self.has(Fault::breaks_links) || self.has_disk_fault(Part::Sender);
                 self.damages_bytes() || self.has_hostile() || is_swarm && sender_goes
             }
@@ -203,6 +203,9 @@ impl World<'_> {
         };
         self.coverage.branch(match why {
             PeerGone::Said(_) => "peer said goodbye",
+            PeerGone::Dismissed(Reason::Replaced) => "twins parted",
+            PeerGone::Dismissed(Reason::Busy) => "a stranger gave way",
+            PeerGone::Dismissed(Reason::NotInterested) => "a peer without use gave way",
             PeerGone::Dismissed(_) => "peer dismissed",
             PeerGone::Misbehaved(_) => "peer misbehaved",
             PeerGone::Lost(_) => "peer lost",
@@ -250,7 +253,7 @@ impl World<'_> {
     /// What can only be judged at the end (L4, L5).
     pub(super) fn look_back(&mut self) {
         let scenario = &self.plan.scenario;
-        let is_swarm = scenario.swarm == Swarming::On;
+        let is_swarm = scenario.swarm.is_swarm();
         let sources = match scenario.sources {
             _ if is_swarm => scenario.hosts(),
             0 => usize::from(scenario.senders),
