@@ -155,6 +155,11 @@ impl Announcer {
         let Some(entry) = self.entries.get_mut(number) else { return Vec::new() };
         let State::Calling { then } = entry.state else { return Vec::new() };
         match result {
+            #[cfg(planted)]
+            _ if life == Life::Ending && is(Bug::StoppedAgain) => {
+                entry.state = State::Waiting { at: now };
+                Vec::new()
+            }
             Ok(reply) => {
                 entry.failures = 0;
                 entry.told = then;
@@ -165,11 +170,6 @@ impl Announcer {
                 entry.state = State::Waiting { at: now + interval + below(interval / 10, rng) };
                 entry.catch_up(having, life, now);
                 hints(&reply)
-            }
-            #[cfg(planted)]
-            _ if life == Life::Ending && is(Bug::StoppedAgain) => {
-                entry.state = State::Waiting { at: now };
-                Vec::new()
             }
             Err(_) if life == Life::Ending => {
                 entry.state = State::Over;

@@ -18,7 +18,7 @@ fn swarm(seed: u64, senders: u16, receivers: u16, size: u64) -> (Plan, Random) {
 
 /// One source serves so many at once; nobody else gives anything.
 fn takers(seed: u64, slots: u32) -> Plan {
-    let (mut plan, mut draws) = swarm(seed, 1, 4, MIB);
+    let (mut plan, mut draws) = swarm(seed, 1, 4, 8 * MIB);
     plan.scenario.free_riders = 4;
     plan.tuning.upload_slots = Some(slots);
     plan.network.latency_us = 100 + draws.below(20_000) as u64;
@@ -63,7 +63,7 @@ pub(super) fn poisoned(seed: u64) -> Plan {
     liar(seed, Script::WrongBytes).0
 }
 
-/// The same; later every receiver loses its connection with the honest source (N13).
+/// The same; again and again every receiver loses its connection with the honest source (N13).
 pub(super) fn poisoned_and_parted(seed: u64) -> Plan {
     let (mut plan, mut draws) = liar(seed, Script::WrongBytes);
     plan.network.rate = 256 << 10;
@@ -75,5 +75,12 @@ pub(super) fn poisoned_and_parted(seed: u64) -> Plan {
         }
     }
     plan.settle();
+    plan
+}
+
+/// A tracker names everybody.
+pub(super) fn named(seed: u64) -> Plan {
+    let (mut plan, mut draws) = swarm(seed, 1, 3, MIB);
+    plan.scenario.trackers = 1 + draws.below(2) as u16;
     plan
 }

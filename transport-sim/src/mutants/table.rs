@@ -90,5 +90,5 @@ pub(super) const ROWS: &[Row] = &[
     scene(Bug::NetworkBanned, crowds::poisoned_and_parted, "swarm, poisoned", 10),
     scene(Bug::BanForgotten, crowds::poisoned, "swarm, poisoned", 10),
     clear(Bug::TrackerAtOnce, Cast::Swarm, Kind::NoTrackers, 5),
-    clear(Bug::StoppedAgain, Cast::Swarm, Kind::NoTrackers, 5),
+    scene(Bug::StoppedAgain, crowds::named, "swarm, trackers", 5),
 ];

@@ -51,12 +51,15 @@ pub(crate) struct Tap {
     pub(crate) seen: Vec<&'static str>,
     /// What was said since this was last taken.
     pub(crate) said: Vec<Said>,
+    /// The ends whose core has the connection, by the direction that they write.
+    pub(crate) met: BTreeSet<Way>,
 }
 
 impl Tap {
     pub(crate) fn new(order: Order) -> Self {
         let lane = || Lane { decoder: Some(Decoder::default()), ..Lane::default() };
-        Self { down: lane(), up: lane(), order, absent: BTreeSet::new(), seen: Vec::new(), said: Vec::new() }
+        let (absent, met) = (BTreeSet::new(), BTreeSet::new());
+        Self { down: lane(), up: lane(), order, absent, seen: Vec::new(), said: Vec::new(), met }
     }
 
     const fn lane(&mut self, way: Way) -> &mut Lane {

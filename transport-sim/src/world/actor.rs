@@ -10,8 +10,8 @@ use truecopy_protocol::content::tree::{HASHES_MAX, Layer, prove};
 use truecopy_protocol::input::Input;
 use truecopy_protocol::output::{Goodbye, Output};
 use truecopy_protocol::wire::{
-    BlockRun, ChunkRange, Decoder, Features, HashRange, Hashes, Hello, Info, Item, Message, PEERS_MAX, PeerAddress,
-    Proven, Reject, RejectWhy,
+    BlockRun, ChunkRange, Decoder, Features, HashRange, Hashes, Hello, Info, Item, Message, PEERS_MAX,
+    PeerAddress, Proven, Reject, RejectWhy,
 };
 use truecopy_protocol::{BlobId, ConnId, NodeId};
 
@@ -54,7 +54,13 @@ const NONCE: Nonce = Nonce([0x77; 32]);
 
 impl Actor {
     pub(super) fn new(manner: Manner, content: Rc<Content>, seed: u64) -> Self {
-        Self { manner, content, talks: BTreeMap::new(), draws: Random::new(seed, "actor"), gossip: Vec::new() }
+        Self {
+            manner,
+            content,
+            talks: BTreeMap::new(),
+            draws: Random::new(seed, "actor"),
+            gossip: Vec::new(),
+        }
     }
 
     pub(super) fn sendable(&self, conn: ConnId, max: usize) -> Vec<&[u8]> {

@@ -263,7 +263,8 @@ impl World<'_> {
                 self.judge_gone(life, why);
             }
             Event::Completed { outcome, .. } => {
-                if (0..usize::from(self.plan.scenario.senders)).all(|host| self.hosts[host].process.is_none()) {
+                if (0..usize::from(self.plan.scenario.senders)).all(|host| self.hosts[host].process.is_none())
+                {
                     self.coverage.branch("completed without a sender");
                 }
                 self.hosts[host].person.outcome = Some(outcome);

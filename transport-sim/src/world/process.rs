@@ -139,6 +139,10 @@ impl HostDoor<'_> {
     fn tap(&mut self, input: &Input<'_>) -> Checked {
         let Some(Tapped { tap, out, truth }) = &mut self.tapped else { return Ok(()) };
         match input {
+            Input::Connected { .. } => {
+                tap.met.insert(*out);
+                Ok(())
+            }
             Input::Received { conn, bytes } => {
                 let way = match out {
                     Way::Down => Way::Up,

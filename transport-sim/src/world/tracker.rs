@@ -71,7 +71,9 @@ impl World<'_> {
         let class = match before {
             Some(Calls::Stopped) => "a tracker is called after the end",
             Some(Calls::UnderWay) if !is_due => "a tracker is called twice at once",
-            Some(Calls::Answered(at)) if !is_due && now < at + PAUSE_MIN => "a tracker is called again at once",
+            Some(Calls::Answered(at)) if !is_due && now < at + PAUSE_MIN => {
+                "a tracker is called again at once"
+            }
             _ => return,
         };
         let text = format!("host {host} calls {} with {:?}", job.tracker.as_str(), job.event);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use truecopy_protocol::content::geometry::{BLOCK, SPAN_BLOCKS};
 use truecopy_protocol::output::{Fault as Wrong, Goodbye};
-use truecopy_protocol::wire::{BlockRun, ChunkRange, Message, PeerAddress, RejectWhy};
+use truecopy_protocol::wire::{BlockRun, ChunkRange, Message, PeerAddress, Reason, RejectWhy};
 use truecopy_protocol::{BlobId, ConnId, NodeId};
 
 use super::World;
@@ -188,7 +188,10 @@ impl World<'_> {
                 return wrong("a peer that is not there", text);
             };
             if told == there {
-                return wrong("a peer is told of itself", format!("host {here} tells host {there} of itself"));
+                return wrong(
+                    "a peer is told of itself",
+                    format!("host {here} tells host {there} of itself"),
+                );
             }
             if !self.hosts[here].acts.met.contains(&told) {
                 let text = format!("host {here} tells of host {told}, which it has not met");
@@ -265,6 +268,10 @@ impl World<'_> {
         };
         self.conns[index].words.asked[side].clear();
         let other = self.conns[index].ends[1 - side].life.0;
+        let is_met = self.conns[index].tap.met.contains(&net::way_of(side));
+        if why == Goodbye::Said(Reason::Replaced) && side == 0 && is_met {
+            self.judge_refusal(life, index, other);
+        }
         let branch = match why {
             Goodbye::Misbehaved(Wrong::BadBytes) => "sent away for bytes",
             Goodbye::Misbehaved(Wrong::BadProof) => "sent away for proofs",
@@ -276,6 +283,22 @@ impl World<'_> {
             let key = self.hosts[other].identity.node_id();
             self.hosts[life.0].acts.banned.insert(key);
         }
+    }
+
+    /// A host that has dialled another hangs up for a better connection: then it has one, or the other is not to be met
+    /// (S11).
+    fn judge_refusal(&mut self, life: Life, index: usize, other: usize) {
+        let host = &self.hosts[life.0];
+        let key = self.hosts[other].identity.node_id();
+        let is_excused = other == life.0 || host.acts.banned.contains(&key) || host.stopped_for.is_some();
+        let has_all = host.person.outcome.is_some() || host.part == Part::Sender;
+        let ends = host.process.iter().flat_map(|process| process.ends.values());
+        let is_twin = |(at, side): &EndId| *at != index && self.conns[*at].ends[1 - *side].life.0 == other;
+        if is_excused || has_all || ends.copied().any(|end| is_twin(&end)) {
+            return;
+        }
+        let text = format!("host {} has no connection with host {other}, and turns it away", life.0);
+        self.fail(Some(life.0), Finding::new(Oracle::Blame, "an honest peer is turned away", text));
     }
 
     /// A session is open: not with whoever is banned, and not with oneself.
