@@ -155,7 +155,7 @@ const BRANCHES: &[&str] = &[
     "taken over",
     "met by hearsay",
     "twins parted",
-    "a stranger gave way",
+    "told that there is no room",
     "a peer without use gave way",
     "sent away for bytes",
     "sent away for proofs",

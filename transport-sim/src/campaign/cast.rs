@@ -69,8 +69,11 @@ impl Cast {
     }
 }
 
-/// How peers of a swarm are found, and how many are served at once: few, or nobody would ever wait.
+/// How peers of a swarm are found, how fast they are, and how many are served at once: few, or nobody would ever wait.
 pub(super) fn crowd(plan: &mut Plan, draws: &mut Random) {
+    if draws.below(3) == 0 {
+        plan.network.rate = [128 * KIB, 512 * KIB, 2 * MIB][draws.below(3)];
+    }
     if draws.below(2) == 0 {
         plan.tuning.upload_slots = Some(1 + draws.below(3) as u32);
         plan.tuning.choke_ms = Some([500, 2_000, 10_000][draws.below(3)]);

@@ -66,6 +66,7 @@ kinds! {
     People => "people", "The user pauses, goes on, stops and starts again.";
     Limits => "limits", "The user limits rates for a while.";
     NoTrackers => "no-trackers", "Trackers do not answer for a while.";
+    SendersLeave => "senders-leave", "All senders of a swarm stop at one time, and come back much later.";
 }
 
 /// Bytes a second that a network carries at least when nothing is wrong with it.
@@ -154,7 +155,7 @@ impl Kind {
         match self {
             // A liar needs an honest sender beside it.
             Self::Hostile => !matches!(cast, Cast::Pair),
-            Self::NoTrackers => matches!(cast, Cast::Swarm),
+            Self::NoTrackers | Self::SendersLeave => matches!(cast, Cast::Swarm),
             Self::Ghosts => matches!(channel, ChannelKind::Clear),
             _ => true,
         }
@@ -199,6 +200,14 @@ impl Kind {
                 let (from_ms, to_ms) =
                     if draw.below(2) == 0 { (0, draw.scale(60_000)) } else { draw.window(60_000) };
                 plan.faults.push(Fault::NoTracker { from_ms, to_ms });
+            }
+            Self::SendersLeave => {
+                let (at_ms, down_ms) = (draw.moment(), 10_000 + draw.scale(60_000));
+                plan.faults.extend((0..plan.scenario.senders).map(|host| Fault::Stop {
+                    host,
+                    at_ms,
+                    down_ms,
+                }));
             }
             _ => return false,
         }

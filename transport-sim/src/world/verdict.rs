@@ -204,7 +204,6 @@ impl World<'_> {
         self.coverage.branch(match why {
             PeerGone::Said(_) => "peer said goodbye",
             PeerGone::Dismissed(Reason::Replaced) => "twins parted",
-            PeerGone::Dismissed(Reason::Busy) => "a stranger gave way",
             PeerGone::Dismissed(Reason::NotInterested) => "a peer without use gave way",
             PeerGone::Dismissed(_) => "peer dismissed",
             PeerGone::Misbehaved(_) => "peer misbehaved",

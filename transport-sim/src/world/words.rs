@@ -276,6 +276,7 @@ impl World<'_> {
             Goodbye::Misbehaved(Wrong::BadBytes) => "sent away for bytes",
             Goodbye::Misbehaved(Wrong::BadProof) => "sent away for proofs",
             Goodbye::Misbehaved(Wrong::BadManifest) => "sent away for a manifest",
+            Goodbye::Said(Reason::Busy) => return self.coverage.branch("told that there is no room"),
             _ => return,
         };
         self.coverage.branch(branch);
