@@ -103,7 +103,6 @@ const FAULTS: &[&str] = &[
     "think",
     "stop",
     "limit",
-    "no-tracker",
 ];
 
 /// Branches of the protocol and the store that a campaign of all mixes must have taken.
@@ -161,6 +160,4 @@ const BRANCHES: &[&str] = &[
     "sent away for proofs",
     "completed without a sender",
     "seeds what it fetched",
-    "tracker named peers",
-    "tracker told of the end",
 ];

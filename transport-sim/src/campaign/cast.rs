@@ -78,17 +78,10 @@ pub(super) fn crowd(plan: &mut Plan, draws: &mut Random) {
         plan.tuning.upload_slots = Some(1 + draws.below(3) as u32);
         plan.tuning.choke_ms = Some([500, 2_000, 10_000][draws.below(3)]);
     }
-    match draws.below(4) {
-        0 => {
-            // Who was not told yet does not listen to others of its kind.
-            plan.scenario.swarm = Swarming::AsTold;
-            plan.scenario.introduced = 0;
-        }
-        1 => {
-            plan.scenario.introduced = 0;
-            plan.scenario.trackers = 1 + draws.below(2) as u16;
-        }
-        _ => {}
+    if draws.below(4) == 0 && plan.scenario.trackers == 0 {
+        // Who was not told yet does not listen to others of its kind.
+        plan.scenario.swarm = Swarming::AsTold;
+        plan.scenario.introduced = 0;
     }
 }
 

@@ -65,7 +65,6 @@ kinds! {
     Tuning => "tuning", "P5, P6.";
     People => "people", "The user pauses, goes on, stops and starts again.";
     Limits => "limits", "The user limits rates for a while.";
-    NoTrackers => "no-trackers", "Trackers do not answer for a while.";
     SendersLeave => "senders-leave", "All senders of a swarm stop at one time, and come back much later.";
 }
 
@@ -155,7 +154,7 @@ impl Kind {
         match self {
             // A liar needs an honest sender beside it.
             Self::Hostile => !matches!(cast, Cast::Pair),
-            Self::NoTrackers | Self::SendersLeave => matches!(cast, Cast::Swarm),
+            Self::SendersLeave => matches!(cast, Cast::Swarm),
             Self::Ghosts => matches!(channel, ChannelKind::Clear),
             _ => true,
         }
@@ -195,12 +194,6 @@ impl Kind {
             Self::WouldBlock => network.would_block_permille = 1 + draw.below(300) as u16,
             Self::Interrupts => network.interrupted_permille = 1 + draw.below(100) as u16,
             Self::Tuning => tune(plan, &mut draw),
-            Self::NoTrackers => {
-                plan.scenario.trackers = plan.scenario.trackers.max(1);
-                let (from_ms, to_ms) =
-                    if draw.below(2) == 0 { (0, draw.scale(60_000)) } else { draw.window(60_000) };
-                plan.faults.push(Fault::NoTracker { from_ms, to_ms });
-            }
             Self::SendersLeave => {
                 let (at_ms, down_ms) = (draw.moment(), 10_000 + draw.scale(60_000));
                 plan.faults.extend((0..plan.scenario.senders).map(|host| Fault::Stop {

@@ -77,10 +77,3 @@ pub(super) fn poisoned_and_parted(seed: u64) -> Plan {
     plan.settle();
     plan
 }
-
-/// A tracker names everybody.
-pub(super) fn named(seed: u64) -> Plan {
-    let (mut plan, mut draws) = swarm(seed, 1, 3, MIB);
-    plan.scenario.trackers = 1 + draws.below(2) as u16;
-    plan
-}

@@ -116,8 +116,6 @@ pub enum Fault {
     Pause { receiver: u16, from_ms: u64, to_ms: u64 },
     /// The user of a host limits its rates, in bytes a second; 0: no limit. Those of the tuning hold before and after.
     Limit { host: u16, from_ms: u64, to_ms: u64, up: u64, down: u64 },
-    /// Trackers do not answer, or are busy.
-    NoTracker { from_ms: u64, to_ms: u64 },
     /// The user stops the program in good order, and starts it again.
     Stop { host: u16, at_ms: u64, down_ms: u64 },
     /// A sender speaks a newer version of the protocol with the same oldest one, with messages that may be skipped (P4).
@@ -178,7 +176,7 @@ impl Fault {
             | Self::Stop { host, .. }
             | Self::NewerPeer { host } => (Some(host), None),
             Self::Think { receiver, .. } | Self::Pause { receiver, .. } => (Some(receiver), None),
-            Self::Swizzle { .. } | Self::NoTracker { .. } => (None, None),
+            Self::Swizzle { .. } => (None, None),
         };
         [first, second].into_iter().flatten().map(usize::from)
     }
@@ -234,7 +232,7 @@ impl Fault {
             | Self::Think { .. }
             | Self::Pause { .. }
             | Self::Limit { .. }
-            | Self::NoTracker { .. }
+           
             | Self::NewerPeer { .. } => false,
         }
     }
@@ -247,7 +245,7 @@ impl Fault {
                 | Self::Think { .. }
                 | Self::Pause { .. }
                 | Self::Limit { .. }
-                | Self::NoTracker { .. }
+               
                 | Self::ClockRate { .. }
                 | Self::ClockJump { .. }
                 | Self::NewerPeer { .. }
@@ -283,7 +281,6 @@ impl Fault {
             | Self::SlowDisk { to_ms, .. }
             | Self::Sleep { to_ms, .. }
             | Self::Limit { to_ms, .. }
-            | Self::NoTracker { to_ms, .. }
             | Self::Pause { to_ms, .. } => to_ms,
             Self::Swizzle { from_ms, step_ms, hold_ms } => from_ms + 20 * step_ms + hold_ms,
             Self::ResetAt { at_ms, .. } | Self::ClockJump { at_ms, .. } => at_ms,
@@ -339,7 +336,6 @@ impl Fault {
             Self::Think { .. } => "think",
             Self::Pause { .. } => "pause",
             Self::Limit { .. } => "limit",
-            Self::NoTracker { .. } => "no-tracker",
             Self::Stop { .. } => "stop",
             Self::NewerPeer { .. } => "newer-peer",
         }

@@ -25,9 +25,6 @@ pub struct Scenario {
     /// How many other receivers each is told of, as a tracker would.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub introduced: u16,
-    /// How many trackers name hosts to each other.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub trackers: u16,
     /// Whether receivers that have everything stay and give it to others.
     #[serde(default, skip_serializing_if = "Staying::is_not")]
     pub staying: Staying,
@@ -103,7 +100,6 @@ impl Scenario {
             sources: 0,
             swarm: Swarming::Off,
             introduced: 0,
-            trackers: 0,
             staying: Staying::Leave,
             free_riders: 0,
             present: Vec::new(),

@@ -31,7 +31,6 @@ pub fn window(fault: &Fault) -> Option<(u64, u64)> {
         | Fault::SlowDisk { from_ms, to_ms, .. }
         | Fault::Sleep { from_ms, to_ms, .. }
         | Fault::Limit { from_ms, to_ms, .. }
-        | Fault::NoTracker { from_ms, to_ms }
         | Fault::Pause { from_ms, to_ms, .. } => (from_ms, to_ms),
         Fault::Crash { at_ms, down_ms, .. } | Fault::Stop { at_ms, down_ms, .. } => (at_ms, at_ms + down_ms),
         Fault::Move { at_ms, lost_ms, .. } => (at_ms, at_ms + lost_ms),
@@ -102,7 +101,6 @@ fn on_the_network(fault: &Fault) -> Option<String> {
         Fault::ResetAt { receiver, sender, eats_unread, .. } => {
             format!("connections of hosts {receiver} and {sender} are reset; {}", eats(eats_unread))
         }
-        Fault::NoTracker { .. } => "trackers do not answer, or are busy".to_owned(),
         Fault::Refuse { host, .. } => format!("dials to host {host} are refused"),
         Fault::Ignore { host, .. } => format!("dials to host {host} are not answered"),
         Fault::SlowAccept { host, add_ms, .. } => format!("host {host} accepts {add_ms} ms late"),

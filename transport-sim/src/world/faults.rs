@@ -84,7 +84,6 @@ impl World<'_> {
             | Fault::Hostile { .. }
             | Fault::ClockRate { .. }
             | Fault::Think { .. }
-            | Fault::NoTracker { .. }
             | Fault::NewerPeer { .. } => {}
         }
     }

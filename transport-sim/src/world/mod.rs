@@ -15,7 +15,6 @@ mod process;
 mod reread;
 mod shapes;
 mod trace;
-mod tracker;
 mod verdict;
 mod weather;
 mod words;
@@ -101,8 +100,6 @@ pub(crate) struct World<'a> {
     conns: Vec<Conn>,
     weather: Weather,
     streams: StreamCounts,
-    /// Who takes part, by tracker.
-    trackers: std::collections::BTreeMap<String, tracker::Known>,
     /// Draws that belong to no host and no connection.
     draws: Random,
     job_draws: Vec<Random>,
@@ -149,7 +146,6 @@ impl<'a> World<'a> {
             conns: Vec::new(),
             weather: Weather::new(plan),
             streams: StreamCounts::default(),
-            trackers: std::collections::BTreeMap::new(),
             draws: Random::new(plan.seed, "world"),
             job_draws,
             trace: Trace::new(options.keep),

@@ -135,7 +135,6 @@ impl World<'_> {
             }
         };
         self.command(life, Command::Share(offered));
-        self.add_trackers(life);
     }
 
     /// Every host as it is, and some at addresses where nobody is, or somebody else.
@@ -193,7 +192,6 @@ impl World<'_> {
             },
         };
         self.command(life, Command::Fetch(fetch));
-        self.add_trackers(life);
     }
 
     /// Adds as many other receivers as a tracker would name.
