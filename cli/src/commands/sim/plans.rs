@@ -6,6 +6,7 @@ use std::path::Path;
 use truecopy_sim::plan::{Plan, SeedText};
 use truecopy_sim::recorded;
 use truecopy_sim::report;
+use truecopy_sim::scenes;
 use truecopy_sim::world::{self, Keep, Options, Run, Verdict};
 use truecopy_transport::record::MAGIC;
 
@@ -60,12 +61,15 @@ pub(super) fn explain(args: &ExplainArgs, context: &Context) -> Result<Outcome> 
     Ok(Outcome::Pass)
 }
 
-/// Reads a plan: a seed, a file, or a recording.
+/// Reads a plan: a seed, a file, a recording, or a scene if no file has its name.
 pub(super) fn read(text: &str) -> Result<Plan> {
     if text.starts_with("tc1:") {
         return text.parse().map(Plan::of_seed).map_err(|error| Error::usage(format!("{error}")));
     }
     let path = Path::new(text);
+    if let Some(scene) = scenes::named(text).filter(|_| !path.exists()) {
+        return Ok(scene.scene().plan);
+    }
     let bytes = fs::read(path).map_err(|error| Error::local("read", path, &error))?;
     let name = Shown::path(path);
     let plan = if bytes.starts_with(&MAGIC[..]) {
@@ -74,7 +78,7 @@ pub(super) fn read(text: &str) -> Result<Plan> {
         let text = String::from_utf8_lossy(&bytes);
         Plan::from_toml(&text).map_err(|error| {
             Error::usage(format!("{name}: {error}"))
-                .hint("name a plan, a recording that --record wrote, or a seed as tc1:…")
+                .hint("name a plan, a scene, a recording that --record wrote, or a seed as tc1:…")
         })?
     };
     plan.check().map_err(|error| Error::usage(format!("{name}: {error}")))?;
