@@ -39,7 +39,7 @@ pub enum SimCommand {
     Sweep(SweepArgs),
     /// Run a plan, or a recording of a real transfer
     #[command(
-        after_help = "Examples:\n  truecopy sim replay failure.toml --trace --until 12.5 --node 3\n  truecopy sim replay failure.toml --svg failure.svg\n  truecopy sim replay get.rec"
+        after_help = "Examples:\n  truecopy sim replay failure.toml --trace --until 12.5 --node 3\n  truecopy sim replay failure.toml --svg failure.svg\n  truecopy sim replay failure.toml --swarm-svg swarm.svg\n  truecopy sim replay get.rec"
     )]
     Replay(SimReplayArgs),
     /// Write the plan of a seed, or of a recording of a real transfer
@@ -59,7 +59,7 @@ pub enum SimCommand {
     Explain(ExplainArgs),
     /// Play swarms at scale, and tell how long they take
     #[command(
-        after_help = "Examples:\n  truecopy sim swarm\n  truecopy sim swarm small\n  truecopy sim swarm crowd20 free\n\nWithout a name it lists the scenes. Wherever a plan is taken, the name of a scene is too: truecopy sim plan crowd20.\nTimes are simulated seconds. The program should be an optimised build."
+        after_help = "Examples:\n  truecopy sim swarm\n  truecopy sim swarm small\n  truecopy sim swarm crowd20 free\n  truecopy sim swarm crowd100 --svg crowd100.svg\n\nWithout a name it lists the scenes. Wherever a plan is taken, the name of a scene is too: truecopy sim plan crowd20.\nTimes are simulated seconds. The program should be an optimised build."
     )]
     Swarm(SimSwarmArgs),
     /// Count which faults and branches are met; one that is never met fails
@@ -149,9 +149,12 @@ pub struct SimReplayArgs {
     /// Print only what this host does
     #[arg(long, value_name = "N")]
     pub node: Option<u16>,
-    /// Draw the run
+    /// Draw the run: a lane for each host, bytes and faults
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub svg: Option<PathBuf>,
+    /// Draw the swarm: who had what when, and from whom
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub swarm_svg: Option<PathBuf>,
 }
 
 /// `truecopy sim plan`.
@@ -205,6 +208,9 @@ pub struct SimSwarmArgs {
     /// How often each peer chooses anew whom to serve, as 10s, in place of the default
     #[arg(long, value_name = "TIME", requires = "names")]
     pub choke: Option<Pause>,
+    /// Draw it: who had what when, and from whom
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "names")]
+    pub svg: Option<PathBuf>,
 }
 
 /// `truecopy sim coverage`.

@@ -140,17 +140,31 @@ impl Scene {
         scene
     }
 
-    /// The least time in which it could be done, in seconds: what the seeder must send once, what each must take, what all
-    /// must send together; and a chunk for each step in which the number of those who have it can double.
+    /// The least time in which it could be done, in seconds: what the seeders must send once, what all that give must send
+    /// together; and a chunk for each step in which the number of those who have it can double.
     pub fn least(&self) -> f64 {
         let scenario = &self.plan.scenario;
-        let (size, rate) = (scenario.size() as f64, RATE as f64);
-        let receivers = f64::from(scenario.receivers);
-        let givers = receivers - f64::from(scenario.free_riders) + f64::from(scenario.senders - self.liars);
-        let whole = (size / rate).max(receivers * size / (givers * rate));
+        let (size, receivers) = (scenario.size() as f64, f64::from(scenario.receivers));
+        let first_free = scenario.senders + scenario.receivers - scenario.free_riders;
+        // The first of the senders is honest.
+        let gives = |host: u16| {
+            host < scenario.senders - self.liars || (scenario.senders..first_free).contains(&host)
+        };
+        let seeders: f64 = (0..scenario.senders - self.liars).map(|host| self.rate(host)).sum();
+        let all: f64 = (0..first_free).filter(|host| gives(*host)).map(|host| self.rate(host)).sum();
+        let whole = (size / seeders).max(receivers * size / all);
         let chunk =
             truecopy_protocol::content::geometry::ChunkSize::for_share(scenario.size()).bytes() as f64;
-        whole + receivers.log2().ceil() * chunk / rate
+        whole + receivers.log2().ceil() * chunk / RATE as f64
+    }
+
+    /// Bytes a second that a host can send.
+    fn rate(&self, host: u16) -> f64 {
+        let slow = self.plan.faults.iter().filter_map(|fault| match *fault {
+            Fault::Slow { host: of, rate, .. } if of == host => Some(rate),
+            _ => None,
+        });
+        slow.min().unwrap_or(RATE) as f64
     }
 
     /// Plays it.

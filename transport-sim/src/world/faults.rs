@@ -8,6 +8,7 @@ use truecopy_transport::pace::{Rate, Rates};
 use super::agenda::Happening;
 use super::host::{Part, Power};
 use super::net::{EndState, Severed};
+use super::watch::{Level, Mark};
 use super::weather::{MS, Window};
 use super::{Phase, SHARE, World, shapes};
 use crate::oracle::{Finding, Oracle, Standing, destination};
@@ -190,6 +191,9 @@ impl World<'_> {
         let back = self.now + down_ms * MS;
         let back = if self.phase == Phase::Hostile { back.min(self.plan.heal.at_ms * MS) } else { back };
         self.hosts[host].stopped_for = None;
+        if let Some(watched) = &mut self.watched {
+            watched.mark(self.now, host, Mark::Crashed);
+        }
         match end {
             End::Kill => {
                 self.drop_process(host);
@@ -255,6 +259,9 @@ impl World<'_> {
         let life = self.hosts[host].life(host);
         self.hosts[host].process = None;
         self.may_be_over = true;
+        if let Some(watched) = &mut self.watched {
+            watched.stands(self.now, host, Level::Down);
+        }
         for index in 0..self.conns.len() {
             for side in [0, 1] {
                 let end = &mut self.conns[index].ends[side];

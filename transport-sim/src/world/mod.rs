@@ -16,6 +16,7 @@ mod reread;
 mod shapes;
 mod trace;
 mod verdict;
+mod watch;
 mod weather;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -27,6 +28,7 @@ use truecopy_protocol::{AccessSecret, ShareId};
 
 pub use trace::{Answer, Keep, Record, Trace, What};
 pub use verdict::{Run, Stats, Verdict};
+pub use watch::{Bin, Level, Mark, Watch, Watched};
 
 use crate::content::{BadContent, Content};
 use crate::coverage::Coverage;
@@ -59,6 +61,8 @@ pub struct Options {
     pub until: Option<u64>,
     /// Happenings after which a run is given up; none: a hundred million.
     pub events_max: Option<u64>,
+    /// What is recorded for pictures.
+    pub watch: Watch,
 }
 
 /// Runs a plan.
@@ -103,6 +107,7 @@ pub(crate) struct World<'a> {
     draws: Random,
     job_draws: Vec<Random>,
     trace: Trace,
+    watched: Option<Watched>,
     coverage: Coverage,
     phase: Phase,
     violation: Option<Violation>,
@@ -148,6 +153,8 @@ impl<'a> World<'a> {
             draws: Random::new(plan.seed, "world"),
             job_draws,
             trace: Trace::new(options.keep),
+            watched: (options.watch == Watch::Swarm)
+                .then(|| Watched::new(scenario.hosts(), usize::from(scenario.senders))),
             coverage: Coverage::default(),
             phase: Phase::Hostile,
             violation: None,
@@ -288,6 +295,13 @@ impl<'a> World<'a> {
         let result = act(&mut door);
         if let Some(found) = door.found.take() {
             self.fail(Some(life.0), found);
+        }
+        if let (Some(watched), Some((conn, side))) = (&mut self.watched, end) {
+            let conn = &mut self.conns[conn];
+            let bytes = conn.tap.take_given(net::way_of(side));
+            if bytes > 0 {
+                watched.came(now, life.0, conn.ends[1 - side].life.0, bytes);
+            }
         }
         Some(result)
     }

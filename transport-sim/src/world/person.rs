@@ -21,6 +21,7 @@ use super::actor::{Actor, Manner};
 use super::agenda::{Happening, Life};
 use super::host::{Part, Power};
 use super::process::Process;
+use super::watch::{Level, Mark};
 use super::weather::MS;
 use super::{Phase, SECRET, SHARE, World, host, net};
 use crate::content::Content;
@@ -81,6 +82,10 @@ impl World<'_> {
         process.pacer.set(now, state.rates);
         state.process = Some(process);
         let life = state.life(host);
+        if let Some(watched) = &mut self.watched {
+            let has = if state.part == Part::Sender { self.content.manifest.total_size() } else { 0 };
+            watched.stands(self.now, host, Level::Has(has));
+        }
         self.tell_time(life);
         match self.hosts[host].part {
             Part::Sender => self.send(life),
@@ -225,6 +230,9 @@ impl World<'_> {
             }
             Event::Progress { progress, .. } => {
                 self.hosts[host].person.received.1 = progress.received;
+                if let Some(watched) = &mut self.watched {
+                    watched.stands(self.now, host, Level::Has(progress.verified));
+                }
                 if !self.disk_lies(host)
                     && let Some(blocks) = &self.hosts[host].blocks
                 {
@@ -240,6 +248,10 @@ impl World<'_> {
                 self.hosts[host].person.outcome = Some(outcome);
                 self.hosts[host].person.finished = Some(self.now);
                 self.may_be_over = true;
+                if let Some(watched) = &mut self.watched {
+                    watched.stands(self.now, host, Level::Has(self.content.manifest.total_size()));
+                    watched.mark(self.now, host, Mark::Done);
+                }
                 if self.plan.scenario.staying == Staying::Seed {
                     self.seed(life);
                 }
@@ -335,6 +347,9 @@ impl World<'_> {
         let host = life.0;
         let back = self.hosts[host].stopped_for.take();
         self.exit(host);
+        if let Some(watched) = &mut self.watched {
+            watched.mark(self.now, host, Mark::Left);
+        }
         let person = &mut self.hosts[host].person;
         let (before, last) = person.received;
         person.received = (before + last, 0);

@@ -9,6 +9,7 @@ use truecopy_protocol::wire::Reason;
 use super::agenda::Life;
 use super::host::Part;
 use super::trace::Trace;
+use super::watch::{Mark, Watched};
 use super::{Phase, World};
 use crate::coverage::Coverage;
 use crate::disk::DiskFault;
@@ -68,6 +69,8 @@ pub struct Run {
     pub blocks: Vec<(u16, Blocks)>,
     /// When each receiver had placed everything, in nanoseconds, by host.
     pub finished: Vec<(u16, u64)>,
+    /// Who had what when, if that was asked for.
+    pub watched: Option<Watched>,
 }
 
 impl Run {
@@ -180,6 +183,9 @@ impl World<'_> {
         };
         let conn = &self.conns[index];
         let other = conn.ends[1 - side].life.0;
+        if let Some(watched) = &mut self.watched {
+            watched.mark(self.now, other, Mark::Banned);
+        }
         let is_hostile =
             self.has(|fault| matches!(fault, Fault::Hostile { host, .. } if usize::from(*host) == other));
         let is_damaged = conn.damaged
@@ -360,7 +366,8 @@ impl World<'_> {
         let finished = finished.filter_map(|(host, state)| Some((host, state.person.finished?))).collect();
         let take = |(host, state): (u16, Host)| state.blocks.map(|blocks| (host, blocks));
         let blocks = (0..).zip(self.hosts).filter_map(take).collect();
-        Run { verdict, trace: self.trace, coverage: self.coverage, stats, blocks, finished }
+        let (trace, coverage, watched) = (self.trace, self.coverage, self.watched);
+        Run { verdict, trace, coverage, stats, blocks, finished, watched }
     }
 }
 

@@ -1,10 +1,12 @@
 //! `truecopy sim swarm`: swarms at scale, a line of figures each.
 
+use std::path::Path;
+
 use truecopy_sim::report;
 use truecopy_sim::scenes::{self, Changes, Named, Played, Stage};
-use truecopy_sim::world::{Options, Verdict};
+use truecopy_sim::world::{Options, Verdict, Watch};
 
-use super::{Outcome, say};
+use super::{Outcome, plans, say};
 use crate::args::SimSwarmArgs;
 use crate::exit::{Error, Result};
 use crate::run::Context;
@@ -17,11 +19,14 @@ pub(super) fn run(args: &SimSwarmArgs, context: &Context) -> Result<Outcome> {
     }
     let choke_ms = args.choke.map(|pause| u64::try_from(pause.0.as_millis()).unwrap_or(u64::MAX));
     let mut stage = Stage::new(Changes { seed: args.seed, upload_slots: args.slots, choke_ms });
+    if args.svg.is_some() && args.names.len() > 1 {
+        return Err(Error::usage("one picture shows one scene; name one"));
+    }
     let mut outcome = Outcome::Pass;
     say(context, HEAD);
     // The parser lets no other names through.
     for scene in args.names.iter().filter_map(|name| scenes::named(name)) {
-        if play(scene, &mut stage, context)? != Outcome::Pass {
+        if play(scene, &mut stage, args.svg.as_deref(), context)? != Outcome::Pass {
             outcome = Outcome::Failed;
         }
     }
@@ -42,9 +47,13 @@ fn list(context: &Context) {
 const HEAD: &str = "scene        first  median    last   least   ratio    free   again   real s  verdict";
 
 /// Plays a scene and tells its figures.
-fn play(scene: &Named, stage: &mut Stage, context: &Context) -> Result<Outcome> {
+fn play(scene: &Named, stage: &mut Stage, svg: Option<&Path>, context: &Context) -> Result<Outcome> {
     let bad = |error| Error::usage(format!("{error}"));
-    let played = stage.play(scene, &Options::default()).map_err(bad)?;
+    let watch = if svg.is_some() { Watch::Swarm } else { Watch::Nothing };
+    let played = stage.play(scene, &Options { watch, ..Options::default() }).map_err(bad)?;
+    if let Some(path) = svg {
+        plans::draw_swarm(path, &stage.set(scene).plan, &played.run)?;
+    }
     let figure = stage.figure(scene, &played).map_err(bad)?;
     let missed = figure.as_ref().filter(|figure| !figure.is_met());
     let note = match &figure {
