@@ -102,6 +102,9 @@ const FAULTS: &[&str] = &[
     "pause",
     "think",
     "stop",
+    "tracker-gone",
+    "tracker-forgets",
+    "answer-lost",
 ];
 
 /// Branches of the protocol and the store that a campaign of all mixes must have taken.
@@ -135,4 +138,8 @@ const BRANCHES: &[&str] = &[
     "failure storage",
     "failure source-changed",
     "reset by a machine that was started again",
+    "announce answered",
+    "announce lost",
+    "announce with a token that does not hold",
+    "met by a tracker alone",
 ];

@@ -29,7 +29,7 @@ const TABLE: f64 = 420.0;
 const STYLE: &str = "\
 .p0{fill:#e9edf1}.p1{fill:#fbeecb}.p2{fill:#f3e3a6}.p3{fill:#dcdf9f}.p4{fill:#bcd9a0}.p5{fill:#97cfa4}.p6{fill:#6fc2a8}\
 .p7{fill:#4bb1aa}.p8{fill:#339ba6}.p9{fill:#2a819b}.p10{fill:#1d5c86}.p11{fill:#fcfbf8;stroke:#dfe3e8;stroke-width:.5}\
-.from-seeders{fill:#eaa63c}.from-others{fill:#2a8c9a}\
+path{shape-rendering:crispEdges}.from-seeders{fill:#eaa63c}.from-others{fill:#2a8c9a}\
 .m-done{fill:#0b2c44}.m-crash{fill:#d6455d}.m-left{fill:#8592a0}.m-ban{fill:#7a2fb0}";
 /// The class of a program that does not run.
 const DOWN: usize = 11;
@@ -139,12 +139,12 @@ impl Picture<'_> {
         let y = 112.0;
         self.canvas.text((40.0, y + 10.0), "small", "proven: 0 %");
         for level in 0..=10 {
-            self.canvas.rect((106.0 + 15.0 * level as f64, y), (15.0, 12.0), &format!("p{level}"));
+            self.canvas.rect((112.0 + 15.0 * level as f64, y), (15.0, 12.0), &format!("p{level}"));
         }
-        self.canvas.text((276.0, y + 10.0), "small", "100 %");
-        self.canvas.rect((322.0, y), (14.0, 12.0), "p11");
-        self.canvas.text((341.0, y + 10.0), "small", "does not run");
-        let mut x = 430.0;
+        self.canvas.text((282.0, y + 10.0), "small", "100 %");
+        self.canvas.rect((328.0, y), (14.0, 12.0), "p11");
+        self.canvas.text((347.0, y + 10.0), "small", "does not run");
+        let mut x = 436.0;
         for (class, text) in [
             ("m-done", "everything placed"),
             ("m-crash", "crashed"),
@@ -171,11 +171,7 @@ impl Picture<'_> {
             self.canvas.text((x, bottom + 18.0), "small middle", format!("{} s", at as f64 / 1e9));
         }
         let middle = f64::midpoint(LEFT, RIGHT);
-        self.canvas.text(
-            (middle, bottom + 34.0),
-            "small middle",
-            "simulated seconds from the start of the run",
-        );
+        self.canvas.text((middle, bottom + 34.0), "small middle", "simulated time from the start of the run");
     }
 
     /// Bytes a second to all receivers, by whence they came.
@@ -214,8 +210,8 @@ impl Picture<'_> {
             group => format!("a row for each {group} peers: what they have proven"),
         };
         self.canvas.text((LEFT, y), "small", text);
-        self.canvas.text((CAME.0, y), "small", "came from");
-        self.canvas.text((GAVE.0, y), "small", "gave");
+        self.canvas.text((CAME.0, y), "small", "what came, from whom");
+        self.canvas.text((GAVE.0, y), "small", "what it gave");
         // Names would lie over each other.
         let every = (13.0 / self.row).ceil().max(1.0) as usize;
         let senders = usize::from(self.plan.scenario.senders);

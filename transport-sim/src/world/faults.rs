@@ -68,7 +68,7 @@ impl World<'_> {
             }
             Fault::Disk { host, fault } => self.hosts[usize::from(host)].disk.schedule(fault),
             Fault::CrashAtCall { host, call, .. } => self.hosts[usize::from(host)].disk.stop_at(call.max(1)),
-            // Streams, the network and the hosts' making know of these.
+            // Streams, the network, trackers and the hosts' making know of these.
             Fault::LostEdge { .. }
             | Fault::Delay { .. }
             | Fault::Slow { .. }
@@ -85,6 +85,7 @@ impl World<'_> {
             | Fault::Hostile { .. }
             | Fault::ClockRate { .. }
             | Fault::Think { .. }
+            | Fault::Tracker { .. }
             | Fault::NewerPeer { .. } => {}
         }
     }
@@ -330,6 +331,12 @@ impl World<'_> {
         for host in 0..self.hosts.len() {
             self.hosts[host].disk.heal();
             self.hosts[host].person.settled = None;
+            if self.plan.scenario.trackers > 0 {
+                // Trackers take nothing from those whose clocks are wrong.
+                self.hosts[host].clock.set_right(self.now);
+                let life = self.hosts[host].life(host);
+                self.tell_time(life);
+            }
             self.agenda.add(self.now, Happening::Start(host));
             if self.hosts[host].moved > 0 {
                 self.found_again(host);

@@ -15,6 +15,7 @@ mod process;
 mod reread;
 mod shapes;
 mod trace;
+mod tracker;
 mod verdict;
 mod watch;
 mod weather;
@@ -40,6 +41,7 @@ use agenda::{Agenda, Happening, Life};
 use host::{Host, Identity, Part};
 use net::Conn;
 use process::{EndId, HostDoor, Process, Tapped};
+use tracker::Houses;
 use weather::{MS, StreamCounts, Weather};
 
 /// The share of every run.
@@ -108,6 +110,7 @@ pub(crate) struct World<'a> {
     job_draws: Vec<Random>,
     trace: Trace,
     watched: Option<Watched>,
+    trackers: Houses,
     coverage: Coverage,
     phase: Phase,
     violation: Option<Violation>,
@@ -126,7 +129,7 @@ impl<'a> World<'a> {
         for host in 0..scenario.hosts() {
             let part = if host < usize::from(scenario.senders) { Part::Sender } else { Part::Receiver };
             let disk = FaultyDisk::new(plan.seed ^ (host as u64 + 1) << 48, Faults::default());
-            let identity = Identity::new(plan.channel, plan.seed, host);
+            let identity = Identity::new(plan, host);
             let rate = |fault: &Fault| match *fault {
                 Fault::ClockRate { host: of, ppm } if usize::from(of) == host => Some(ppm),
                 _ => None,
@@ -141,6 +144,7 @@ impl<'a> World<'a> {
             hosts.push(machine);
             job_draws.push(Random::new(plan.seed ^ (host as u64) << 32, "jobs"));
         }
+        let weather = Weather::new(plan);
         let mut world = Self {
             plan,
             content,
@@ -148,7 +152,8 @@ impl<'a> World<'a> {
             agenda: Agenda::new(plan.seed),
             hosts,
             conns: Vec::new(),
-            weather: Weather::new(plan),
+            trackers: Houses::new(plan, &weather),
+            weather,
             streams: StreamCounts::default(),
             draws: Random::new(plan.seed, "world"),
             job_draws,
@@ -230,6 +235,7 @@ impl<'a> World<'a> {
             Happening::Accept(conn) => self.accept(conn),
             Happening::Work(life, job) => self.work(life, job),
             Happening::Answer(life, job) => self.answer(life, job),
+            Happening::Letter(number) => self.letter_arrives(number),
             Happening::Decide(life) => self.decide(life),
             Happening::Clock(life) => self.tell_time(life),
             Happening::Fault(number) => self.fault_begins(number),
@@ -256,6 +262,7 @@ impl<'a> World<'a> {
                 self.hosts[self.conns[*conn].ends[*side].life.0].machine_deferred(self.now)
             }
             Happening::Dial { .. }
+            | Happening::Letter(_)
             | Happening::Start(_)
             | Happening::Fault(_)
             | Happening::FaultEnds(_)

@@ -27,7 +27,7 @@ use super::{Phase, SECRET, SHARE, World, host, net};
 use crate::content::Content;
 use crate::disk::{Faults, FaultyDisk};
 use crate::oracle::{Standing, complete};
-use crate::plan::{Fault, Staying, Swarming};
+use crate::plan::{Fault, Staying, Swarming, Told};
 
 /// The pause of a person before the program is run again; doubles up to eight times.
 const RERUN: u64 = 2_000 * MS;
@@ -135,6 +135,7 @@ impl World<'_> {
             }
         };
         self.command(life, Command::Share(offered));
+        self.name_trackers(life);
     }
 
     fn manner(&mut self, host: usize) -> Option<Manner> {
@@ -156,6 +157,10 @@ impl World<'_> {
             0 => senders,
             some => some.min(senders),
         };
+        let sources = match self.plan.scenario.told {
+            Told::Addresses => sources,
+            Told::TrackersAlone => 0,
+        };
         let peers = (0..sources).map(|n| self.hint((life.0 + n) % senders)).collect();
         let content = self.content.manifest.content_id();
         let plain = Fetch::new(SHARE, content, SECRET, self.introduce(life.0, peers));
@@ -173,6 +178,7 @@ impl World<'_> {
             },
         };
         self.command(life, Command::Fetch(fetch));
+        self.name_trackers(life);
     }
 
     /// Adds as many other receivers as a tracker would name.

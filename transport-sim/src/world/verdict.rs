@@ -147,6 +147,8 @@ impl World<'_> {
     /// Whether the plan explains this error (S10).
     pub(super) fn judge_failure(&mut self, host: usize, why: Failure) {
         self.coverage.branch(failure_name(why));
+        // Trackers know nobody whose announces they did not get or take.
+        let is_untold = self.meets_by_trackers() && !self.plan.faults.is_empty();
         let explained = match why {
             Failure::NotAvailable => {
                 let is_swarm = self.plan.scenario.swarm == Swarming::On;
@@ -154,7 +156,10 @@ impl World<'_> {
                 self.damages_bytes() || self.has_hostile() || is_swarm && sender_goes
             }
             Failure::NotFound(_) | Failure::LinkLost(_) | Failure::SenderLeft(_) => {
-                self.has(Fault::breaks_links) || self.damages_bytes() || self.has_disk_fault(Part::Sender)
+                is_untold
+                    || self.has(Fault::breaks_links)
+                    || self.damages_bytes()
+                    || self.has_disk_fault(Part::Sender)
             }
             Failure::NoSuchShare | Failure::SourceChanged(_) | Failure::SourceUnreadable(_) => {
                 self.has_disk_fault(Part::Sender) || self.damages_bytes() || self.has_hostile()

@@ -68,6 +68,7 @@ pub(super) fn coverage(args: &CoverageArgs, context: &Context) -> Result<Outcome
     let parts = [
         (Cast::Pair, ChannelKind::Clear, 2),
         (Cast::Five, ChannelKind::Clear, 3),
+        (Cast::Swarm, ChannelKind::Clear, 2),
         (Cast::Varied, ChannelKind::Clear, 4),
         (Cast::Varied, ChannelKind::Tls, 1),
     ];
