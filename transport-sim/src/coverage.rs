@@ -103,6 +103,9 @@ const FAULTS: &[&str] = &[
     "think",
     "stop",
     "limit",
+    "tracker-gone",
+    "tracker-forgets",
+    "answer-lost",
 ];
 
 /// Branches of the protocol and the store that a campaign of all mixes must have taken.
@@ -160,4 +163,8 @@ const BRANCHES: &[&str] = &[
     "sent away for proofs",
     "completed without a sender",
     "seeds what it fetched",
+    "announce answered",
+    "announce lost",
+    "announce with a token that does not hold",
+    "met by a tracker alone",
 ];

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::plan::{Plan, Scenario, Staying, Swarming};
+use crate::plan::{Plan, Scenario, Staying, Swarming, Told};
 use crate::stream::Random;
 
 /// A family of scenarios.
@@ -82,6 +82,19 @@ pub(super) fn crowd(plan: &mut Plan, draws: &mut Random) {
         // Who was not told yet does not listen to others of its kind.
         plan.scenario.swarm = Swarming::AsTold;
         plan.scenario.introduced = 0;
+    }
+}
+
+impl Cast {
+    /// Every fourth swarm has trackers, and every other one of these is found by them alone. Drawn apart, so that it
+    /// shifts nothing else.
+    pub(super) fn trackers(self, scenario: &mut Scenario, draws: &mut Random) {
+        if self == Self::Swarm && draws.below(4) == 0 {
+            scenario.trackers = 1 + draws.below(2) as u16;
+            if draws.below(2) == 0 {
+                (scenario.told, scenario.introduced) = (Told::TrackersAlone, 0);
+            }
+        }
     }
 }
 

@@ -3,7 +3,8 @@
 use super::Cast;
 use crate::disk::{CallKind, DiskFault, Edit, Failure, Lasting, Mtime};
 use crate::plan::{
-    Allowed, ChannelKind, Eating, End, Fault, Plan, Scenario, Script, SleepClock, Swarming, Way,
+    Allowed, ChannelKind, Eating, End, Fault, Plan, Scenario, Script, SleepClock, Swarming, Told,
+    TrackerTrouble, Way,
 };
 use crate::stream::Random;
 
@@ -63,6 +64,7 @@ kinds! {
     Clocks => "clocks", "P3.";
     NewerPeers => "newer-peers", "P4.";
     Tuning => "tuning", "P5, P6.";
+    Trackers => "trackers", "N26. Trackers are gone, forget, or are not heard. Swarms only.";
     People => "people", "The user pauses, goes on, stops and starts again.";
     Limits => "limits", "The user limits rates for a while.";
     SendersLeave => "senders-leave", "All senders of a swarm stop at one time, and come back much later.";
@@ -154,7 +156,7 @@ impl Kind {
         match self {
             // A liar needs an honest sender beside it.
             Self::Hostile => !matches!(cast, Cast::Pair),
-            Self::SendersLeave => matches!(cast, Cast::Swarm),
+            Self::SendersLeave | Self::Trackers => matches!(cast, Cast::Swarm),
             Self::Ghosts => matches!(channel, ChannelKind::Clear),
             _ => true,
         }
@@ -201,6 +203,13 @@ impl Kind {
                     at_ms,
                     down_ms,
                 }));
+            }
+            // Then faults are drawn.
+            Self::Trackers => {
+                if plan.scenario.swarm == Swarming::On {
+                    plan.scenario.trackers = plan.scenario.trackers.max(1);
+                }
+                return false;
             }
             _ => return false,
         }
@@ -288,6 +297,14 @@ impl Kind {
                     let seconds = if draw.below(2) == 0 { -seconds } else { seconds };
                     Fault::ClockJump { host, at_ms, seconds }
                 }
+            }
+            Self::Trackers if draw.plan.scenario.trackers > 0 => {
+                // Announces are made when programs start, and long after.
+                let from_ms = if draw.below(2) == 0 { 0 } else { draw.moment() };
+                let to_ms = from_ms + draw.scale(120_000);
+                let trouble = [TrackerTrouble::Gone, TrackerTrouble::Forgets, TrackerTrouble::LosesAnswers];
+                let tracker = draw.below(usize::from(draw.plan.scenario.trackers)) as u16;
+                Fault::Tracker { tracker, from_ms, to_ms, trouble: trouble[draw.below(3)] }
             }
             Self::NewerPeers => Fault::NewerPeer { host: draw.sender() },
             Self::Limits => {
@@ -487,6 +504,10 @@ impl Plan {
             self.faults.retain(
                 |fault| !matches!(fault, Fault::Disk { host, fault } if *host < senders && spoils(fault)),
             );
+        }
+        // Whoever speaks in a sender's place announces itself nowhere.
+        if self.faults.iter().any(|fault| matches!(fault, Fault::Hostile { .. } | Fault::NewerPeer { .. })) {
+            self.scenario.told = Told::Addresses;
         }
         let ends = self.faults.iter().map(Fault::ends_ms);
         self.heal.at_ms = ends.max().unwrap_or(0).max(2_000) + 1_000;

@@ -120,7 +120,8 @@ impl Plan {
     pub fn of_seed(text: SeedText) -> Self {
         let SeedText { cast, channel, mix, seed } = text;
         let mut draws = Random::new(seed, "plan");
-        let scenario = cast.scenario(&mut draws);
+        let mut scenario = cast.scenario(&mut draws);
+        cast.trackers(&mut scenario, &mut Random::new(seed, "meeting"));
         let mut plan = Self::calm(seed, channel, scenario);
         if plan.scenario.swarm.is_swarm() {
             // Whoever gets something from another receiver waits as long again for the rest.

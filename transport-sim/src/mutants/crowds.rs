@@ -77,3 +77,10 @@ pub(super) fn poisoned_and_parted(seed: u64) -> Plan {
     plan.settle();
     plan
 }
+
+/// Trackers name everybody.
+pub(super) fn named(seed: u64) -> Plan {
+    let (mut plan, mut draws) = swarm(seed, 1, 3, MIB);
+    plan.scenario.trackers = 1 + draws.below(2) as u16;
+    plan
+}

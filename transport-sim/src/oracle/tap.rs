@@ -19,6 +19,8 @@ struct Lane {
     consumed: u64,
     decoder: Option<Decoder>,
     payload: Option<(BlocksHead, u64)>,
+    /// Bytes of files that were sent, since somebody asked.
+    given: u64,
 }
 
 /// Something that an end has said and that is judged together with what others say.
@@ -90,6 +92,11 @@ impl Tap {
         });
         self.said.append(&mut said);
         heeded.and(checked)
+    }
+
+    /// Bytes of files that went this way since the last call.
+    pub(crate) const fn take_given(&mut self, way: Way) -> u64 {
+        std::mem::replace(&mut self.lane(way).given, 0)
     }
 
     /// What a sender does not have is not asked of it again, before it says that it has more (L5).
@@ -167,6 +174,9 @@ impl Lane {
                     self.payload = Some((head, 0));
                 }
                 Ok(Some(Item::Payload(run))) => {
+                    if self.payload.is_some_and(|(head, _)| BlobId(head.blob).entry().is_some()) {
+                        self.given += run.len() as u64;
+                    }
                     if let (Some((head, at)), Some(content)) = (&mut self.payload, truth) {
                         check_blocks(*head, *at, run, content)?;
                         *at += run.len() as u64;

@@ -25,6 +25,12 @@ pub struct Scenario {
     /// How many other receivers each is told of, as a tracker would.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub introduced: u16,
+    /// How many trackers there are, at which all hosts announce the share. Swarms only.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub trackers: u16,
+    /// What receivers are told of where the share is.
+    #[serde(default, skip_serializing_if = "Told::is_addresses")]
+    pub told: Told,
     /// Whether receivers that have everything stay and give it to others.
     #[serde(default, skip_serializing_if = "Staying::is_not")]
     pub staying: Staying,
@@ -64,6 +70,23 @@ impl Swarming {
     }
 }
 
+/// What receivers are told of where the share is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Told {
+    /// Where senders are; which trackers there are, too.
+    #[default]
+    Addresses,
+    /// Which trackers there are, and of no sender.
+    TrackersAlone,
+}
+
+impl Told {
+    const fn is_addresses(&self) -> bool {
+        matches!(self, Self::Addresses)
+    }
+}
+
 /// What a receiver does that has everything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -100,6 +123,8 @@ impl Scenario {
             sources: 0,
             swarm: Swarming::Off,
             introduced: 0,
+            trackers: 0,
+            told: Told::Addresses,
             staying: Staying::Leave,
             free_riders: 0,
             present: Vec::new(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
 
-use truecopy_protocol::job::{Sign, Signature, Verdict, Verify};
+use truecopy_protocol::job::{Signature, Verdict, Verify};
 use truecopy_protocol::output::Failure;
 use truecopy_protocol::{NodeId, Now};
 use truecopy_transport::channel::tls::TlsConfig;
@@ -19,7 +19,7 @@ use super::weather::{MS, Window};
 use super::words::Acts;
 use crate::disk::FaultyDisk;
 use crate::oracle::Blocks;
-use crate::plan::ChannelKind;
+use crate::plan::{ChannelKind, Plan};
 
 /// What a host is here for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,14 +39,18 @@ pub(super) enum Power {
 pub(super) enum Identity {
     /// A name that nothing proves.
     Clear(NodeId),
+    /// Without a secure channel, yet with a key: trackers take no announce that is not signed.
+    Signing(KeyPair),
     Tls(KeyPair, Box<TlsConfig>),
 }
 
 impl Identity {
-    pub(super) fn new(kind: ChannelKind, seed: u64, host: usize) -> Self {
+    pub(super) fn new(plan: &Plan, host: usize) -> Self {
         let mut id = [0xa5; 32];
         id[..8].copy_from_slice(&(host as u64 + 1).to_le_bytes());
-        match kind {
+        let seed = plan.seed;
+        match plan.channel {
+            ChannelKind::Clear if plan.scenario.trackers > 0 => Self::Signing(KeyPair::from_seed(id.into())),
             ChannelKind::Clear => Self::Clear(NodeId(id)),
             ChannelKind::Tls => {
                 let key = KeyPair::from_seed(id.into());
@@ -65,14 +69,14 @@ impl Identity {
     pub(super) fn node_id(&self) -> NodeId {
         match self {
             Self::Clear(id) => *id,
-            Self::Tls(key, _) => key.node_id(),
+            Self::Signing(key) | Self::Tls(key, _) => key.node_id(),
         }
     }
 
-    pub(super) fn sign(&self, job: &Sign) -> Signature {
+    pub(super) fn sign(&self, statement: &[u8]) -> Signature {
         match self {
-            Self::Clear(id) => stand_in(*id, &job.statement),
-            Self::Tls(key, _) => key.sign(&job.statement),
+            Self::Clear(id) => stand_in(*id, statement),
+            Self::Signing(key) | Self::Tls(key, _) => key.sign(statement),
         }
     }
 
@@ -80,7 +84,7 @@ impl Identity {
         match self {
             Self::Clear(_) if stand_in(job.signer, &job.statement) == job.signature => Verdict::Genuine,
             Self::Clear(_) => Verdict::Forged,
-            Self::Tls(..) => verify(job.signer, &job.statement, &job.signature),
+            Self::Signing(_) | Self::Tls(..) => verify(job.signer, &job.statement, &job.signature),
         }
     }
 }
@@ -253,14 +257,14 @@ impl Host {
 
     pub(super) fn connect_channel(&self, key: Option<NodeId>) -> Option<SimChannel> {
         match &self.identity {
-            Identity::Clear(id) => Some(net::clear(*id, key)),
+            Identity::Clear(_) | Identity::Signing(_) => Some(net::clear(self.identity.node_id(), key)),
             Identity::Tls(_, config) => config.connect(key).ok().map(|tls| SimChannel::Tls(Box::new(tls))),
         }
     }
 
     pub(super) fn accept_channel(&self) -> Option<SimChannel> {
         match &self.identity {
-            Identity::Clear(id) => Some(net::clear(*id, None)),
+            Identity::Clear(_) | Identity::Signing(_) => Some(net::clear(self.identity.node_id(), None)),
             Identity::Tls(_, config) => config.accept().ok().map(|tls| SimChannel::Tls(Box::new(tls))),
         }
     }

@@ -240,6 +240,9 @@ impl World<'_> {
 
     fn connect(&mut self, from: Life, conn: ConnId, sender: usize, key: Option<NodeId>, back: u64) {
         let receiver = from.0;
+        if self.meets_by_trackers() && self.hosts[receiver].connections.is_empty() {
+            self.coverage.branch("met by a tracker alone");
+        }
         let nth = self.hosts[receiver].connections.entry(sender).or_default();
         let number = *nth;
         *nth += 1;

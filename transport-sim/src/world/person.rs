@@ -21,13 +21,14 @@ use super::actor::{Actor, Manner};
 use super::agenda::{Happening, Life};
 use super::host::{Part, Power};
 use super::process::Process;
+use super::watch::{Level, Mark};
 use super::weather::MS;
 use super::words::Acts;
 use super::{Phase, SECRET, SHARE, World, host, net};
 use crate::content::Content;
 use crate::disk::{Faults, FaultyDisk};
 use crate::oracle::{Standing, complete};
-use crate::plan::{Fault, Script, Staying, Swarming};
+use crate::plan::{Fault, Script, Staying, Swarming, Told};
 
 /// The pause of a person before the program is run again; doubles up to eight times.
 const RERUN: u64 = 2_000 * MS;
@@ -83,6 +84,10 @@ impl World<'_> {
         process.pacer.set(now, state.rates);
         state.process = Some(process);
         let life = state.life(host);
+        if let Some(watched) = &mut self.watched {
+            let has = if state.part == Part::Sender { self.content.manifest.total_size() } else { 0 };
+            watched.stands(self.now, host, Level::Has(has));
+        }
         self.tell_time(life);
         match self.hosts[host].part {
             Part::Sender => self.send(life),
@@ -135,6 +140,7 @@ impl World<'_> {
             }
         };
         self.command(life, Command::Share(offered));
+        self.name_trackers(life);
     }
 
     /// Every host as it is, and some at addresses where nobody is, or somebody else.
@@ -167,6 +173,10 @@ impl World<'_> {
             0 => senders,
             some => some.min(senders),
         };
+        let sources = match self.plan.scenario.told {
+            Told::Addresses => sources,
+            Told::TrackersAlone => 0,
+        };
         let peers = (0..sources).map(|n| self.hint((life.0 + n) % senders)).collect();
         let content = self.content.manifest.content_id();
         let peers = self.introduce(life.0, peers);
@@ -192,6 +202,7 @@ impl World<'_> {
             },
         };
         self.command(life, Command::Fetch(fetch));
+        self.name_trackers(life);
     }
 
     /// Adds as many other receivers as a tracker would name.
@@ -249,6 +260,9 @@ impl World<'_> {
             }
             Event::Progress { progress, .. } => {
                 self.hosts[host].person.received.1 = progress.received;
+                if let Some(watched) = &mut self.watched {
+                    watched.stands(self.now, host, Level::Has(progress.verified));
+                }
                 if !self.disk_lies(host)
                     && let Some(blocks) = &self.hosts[host].blocks
                 {
@@ -268,6 +282,10 @@ impl World<'_> {
                 self.hosts[host].person.outcome = Some(outcome);
                 self.hosts[host].person.finished = Some(self.now);
                 self.may_be_over = true;
+                if let Some(watched) = &mut self.watched {
+                    watched.stands(self.now, host, Level::Has(self.content.manifest.total_size()));
+                    watched.mark(self.now, host, Mark::Done);
+                }
                 if self.plan.scenario.staying == Staying::Seed {
                     self.seed(life);
                 }
@@ -363,6 +381,9 @@ impl World<'_> {
         let host = life.0;
         let back = self.hosts[host].stopped_for.take();
         self.exit(host);
+        if let Some(watched) = &mut self.watched {
+            watched.mark(self.now, host, Mark::Left);
+        }
         let person = &mut self.hosts[host].person;
         let (before, last) = person.received;
         person.received = (before + last, 0);

@@ -4,15 +4,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use truecopy_protocol::content::geometry::{BLOCK, SPAN_BLOCKS};
+use truecopy_protocol::job::{AnnounceEvent, Job, TrackerPeer};
 use truecopy_protocol::output::{Fault as Wrong, Goodbye};
 use truecopy_protocol::wire::{BlockRun, ChunkRange, Message, PeerAddress, Reason, RejectWhy};
-use truecopy_protocol::{BlobId, ConnId, NodeId};
+use truecopy_protocol::{BlobId, ConnId, NodeId, TrackerUrl};
 
 use super::World;
 use super::agenda::Life;
 use super::host::Part;
 use super::net::{self, EndState};
 use super::process::EndId;
+use super::weather::MS;
 use crate::content::Content;
 use crate::oracle::{Checked, Finding, Oracle, Said};
 use crate::plan::{Fault, Swarming};
@@ -56,8 +58,21 @@ pub(super) struct Acts {
     /// What it took back.
     cancelled: BTreeSet<Run>,
     /// Calls to trackers, by name.
-    pub(super) calls: BTreeMap<String, super::tracker::Calls>,
+    calls: BTreeMap<TrackerUrl, Calls>,
 }
+
+/// What a process has told a tracker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Calls {
+    UnderWay,
+    /// The last call is answered then.
+    Answered(u64),
+    /// It was told that the process takes no part any more.
+    Stopped,
+}
+
+/// No clock of a host is so fast that less than this passes before a tracker is asked again (L4).
+const PAUSE_MIN: u64 = 5_000 * MS;
 
 impl Words {
     fn claim(&mut self, side: usize, range: ChunkRange) {
@@ -314,6 +329,33 @@ impl World<'_> {
         };
         let text = format!("host {host} opens a session with {peer:?}");
         self.fail(Some(host), Finding::new(Oracle::Meeting, class, text));
+    }
+
+    /// A core calls a tracker: one call at a time, a pause between two, and nothing after the end (L4).
+    pub(super) fn judge_call(&mut self, host: usize, job: &Job) {
+        let Job::Announce(job) = job else { return };
+        let now = self.now;
+        let is_due = matches!(job.event, AnnounceEvent::Completed | AnnounceEvent::Stopped);
+        let next = if job.event == AnnounceEvent::Stopped { Calls::Stopped } else { Calls::UnderWay };
+        let class = match self.hosts[host].acts.calls.insert(job.tracker.clone(), next) {
+            Some(Calls::Stopped) => "a tracker is called after the end",
+            Some(Calls::UnderWay) => "a tracker is called twice at once",
+            Some(Calls::Answered(at)) if !is_due && now < at + PAUSE_MIN => {
+                "a tracker is called again at once"
+            }
+            Some(Calls::Answered(_)) | None => return,
+        };
+        let text = format!("host {host} calls {} with {:?}", job.tracker.as_str(), job.event);
+        self.fail(Some(host), Finding::new(Oracle::Storm, class, text));
+    }
+
+    /// The answer of a tracker, or word that there is none, is there at this time.
+    pub(super) fn call_ends(&mut self, host: usize, tracker: &TrackerUrl, named: &[TrackerPeer], at: u64) {
+        let acts = &mut self.hosts[host].acts;
+        if let Some(calls @ Calls::UnderWay) = acts.calls.get_mut(tracker) {
+            *calls = Calls::Answered(at);
+        }
+        acts.hinted.extend(named.iter().filter_map(|peer| net::host_at(peer.address)).map(|(host, _)| host));
     }
 
     /// Bytes that came of one although they were asked of another meanwhile are few: the first is told (L5).
