@@ -18,7 +18,7 @@ use truecopy_protocol::TrackerUrl;
 pub use limits::{Hours, Limit, LimitArgs};
 pub use sim::{
     BenchArgs, CoverageArgs, DeterminismArgs, ExplainArgs, PlanArgs, ShrinkArgs, SimArgs, SimChannel,
-    SimCommand, SimReplayArgs, StoryArgs, SweepArgs,
+    SimCommand, SimReplayArgs, SimSwarmArgs, StoryArgs, SweepArgs,
 };
 pub use swarm::{SeedArgs, SeedUntil, SendSwarmArgs, SwarmArgs};
 pub use values::{Level, LinkPolicy, Listen, OnConflict, Pause, PeerSpec};

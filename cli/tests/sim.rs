@@ -92,6 +92,24 @@ fn sweeps_tell_their_figures_and_end_with_their_budget() {
 }
 
 #[test]
+fn swarms_are_listed_played_and_taken_as_plans() {
+    let world = World::new();
+    let listed = world.run(&["sim", "swarm"]).exits(0).out();
+    assert!(listed.contains("crowd100") && listed.contains("should be: the last within 1.35 x"), "{listed}");
+    let played = world.run(&["sim", "swarm", "small"]).exits(0).out();
+    assert!(played.starts_with("scene ") && played.trim_end().ends_with("passed"), "{played}");
+    assert_eq!(played.lines().count(), 2, "{played}");
+    world.run(&["sim", "replay", "small", "--swarm-svg", "x.svg"]).exits(0);
+    world.run(&["sim", "swarm", "small", "--svg", "y.svg"]).exits(0);
+    let drawn = fs::read_to_string(world.path("x.svg")).unwrap();
+    assert!(drawn.contains("peer 8") && drawn == fs::read_to_string(world.path("y.svg")).unwrap());
+    world.run(&["sim", "swarm", "small", "free", "--svg", "z.svg"]).exits(2);
+    assert!(world.run(&["sim", "explain", "small"]).exits(0).out().starts_with("small: 8 receivers"));
+    assert!(world.run(&["sim", "plan", "crowd20"]).exits(0).out().contains("receivers = 20"));
+    world.run(&["sim", "swarm", "nobody"]).exits(2);
+}
+
+#[test]
 fn what_is_no_plan_and_no_seed_is_a_wrong_argument() {
     let world = World::new();
     fs::write(world.path("x"), "what = 3").unwrap();

@@ -23,13 +23,14 @@ const COMMANDS: [&str; 14] = [
 ];
 
 /// Commands below `sim`.
-const SIM_COMMANDS: [&str; 10] = [
+const SIM_COMMANDS: [&str; 11] = [
     "story",
     "sweep",
     "replay",
     "plan",
     "shrink",
     "explain",
+    "swarm",
     "coverage",
     "check-determinism",
     "mutants",

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::campaign::{Cast, Mix, Sweep, sweep};
 use crate::plan::{ChannelKind, Plan, Scenario};
+use crate::scenes::{self, Goal, Length, Stage};
 use crate::world::{Options, Run, Verdict, run};
 
 /// One figure.
@@ -52,10 +53,23 @@ pub fn bench(jobs: usize, see: &mut dyn FnMut(&Figure)) {
     ] {
         see(&seeds(cast, channel, mix, jobs, least));
     }
+    swarms(see);
     see(&crowd(20, 980, 1 << 20, 20.0));
     see(&crowd(200, 9_800, 256 << 10, 90.0));
     if let Some(peak) = peak_memory() {
         see(&peak);
+    }
+}
+
+/// The short scenes that have a figure to reach.
+fn swarms(see: &mut dyn FnMut(&Figure)) {
+    let mut stage = Stage::default();
+    let with_goal = |scene: &&scenes::Named| scene.goal != Goal::None && scene.length == Length::Short;
+    for scene in scenes::all().iter().filter(with_goal) {
+        let played = stage.play(scene, &Options::default());
+        if let Ok(Some(figure)) = played.and_then(|played| stage.figure(scene, &played)) {
+            see(&figure);
+        }
     }
 }
 

@@ -4,9 +4,11 @@
 use std::ops::Range;
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, Subcommand, ValueEnum, ValueHint};
 use truecopy_sim::campaign::{Cast, Mix};
 use truecopy_sim::plan::{ChannelKind, SeedText};
+use truecopy_sim::scenes;
 
 use super::values::Pause;
 
@@ -32,12 +34,12 @@ pub enum SimCommand {
     Story(StoryArgs),
     /// Run many seeds
     #[command(
-        after_help = "Examples:\n  truecopy sim sweep --seeds 0..10000\n  truecopy sim sweep --cast five --mix only-power-cuts --time 5m --junit sims.xml\n\nMixes: calm, single, pair, subset, all, light, swarm, and only-KIND. Casts: pair, five, varied."
+        after_help = "Examples:\n  truecopy sim sweep --seeds 0..10000\n  truecopy sim sweep --cast five --mix only-power-cuts --time 5m --junit sims.xml\n\nMixes: calm, single, pair, subset, all, light, swarm, and only-KIND. Casts: pair, five, swarm, varied."
     )]
     Sweep(SweepArgs),
     /// Run a plan, or a recording of a real transfer
     #[command(
-        after_help = "Examples:\n  truecopy sim replay failure.toml --trace --until 12.5 --node 3\n  truecopy sim replay failure.toml --svg failure.svg\n  truecopy sim replay get.rec"
+        after_help = "Examples:\n  truecopy sim replay failure.toml --trace --until 12.5 --node 3\n  truecopy sim replay failure.toml --svg failure.svg\n  truecopy sim replay failure.toml --swarm-svg swarm.svg\n  truecopy sim replay get.rec"
     )]
     Replay(SimReplayArgs),
     /// Write the plan of a seed, or of a recording of a real transfer
@@ -55,6 +57,11 @@ pub enum SimCommand {
         after_help = "Examples:\n  truecopy sim explain tc1:five:clear:all:1f\n  truecopy sim explain failure.toml"
     )]
     Explain(ExplainArgs),
+    /// Play swarms at scale, and tell how long they take
+    #[command(
+        after_help = "Examples:\n  truecopy sim swarm\n  truecopy sim swarm small\n  truecopy sim swarm crowd20 free\n  truecopy sim swarm crowd100 --svg crowd100.svg\n\nWithout a name it lists the scenes. Wherever a plan is taken, the name of a scene is too: truecopy sim plan crowd20.\nTimes are simulated seconds. The program should be an optimised build."
+    )]
+    Swarm(SimSwarmArgs),
     /// Count which faults and branches are met; one that is never met fails
     #[command(after_help = "Examples:\n  truecopy sim coverage\n  truecopy sim coverage --seeds 0..20000")]
     Coverage(CoverageArgs),
@@ -130,8 +137,8 @@ pub struct SweepArgs {
 /// `truecopy sim replay`.
 #[derive(Clone, Debug, Args)]
 pub struct SimReplayArgs {
-    /// A plan, a seed, or a recording
-    #[arg(value_name = "PLAN|SEED|RECORDING", value_hint = ValueHint::FilePath)]
+    /// A plan, a seed, a scene, or a recording
+    #[arg(value_name = "PLAN|SEED|SCENE|RECORDING", value_hint = ValueHint::FilePath)]
     pub plan: String,
     /// Print everything that happens
     #[arg(long)]
@@ -142,16 +149,19 @@ pub struct SimReplayArgs {
     /// Print only what this host does
     #[arg(long, value_name = "N")]
     pub node: Option<u16>,
-    /// Draw the run
+    /// Draw the run: a lane for each host, bytes and faults
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub svg: Option<PathBuf>,
+    /// Draw the swarm: who had what when, and from whom
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub swarm_svg: Option<PathBuf>,
 }
 
 /// `truecopy sim plan`.
 #[derive(Clone, Debug, Args)]
 pub struct PlanArgs {
-    /// A seed, or a recording
-    #[arg(value_name = "SEED|RECORDING", value_hint = ValueHint::FilePath)]
+    /// A seed, a scene, or a recording
+    #[arg(value_name = "SEED|SCENE|RECORDING", value_hint = ValueHint::FilePath)]
     pub plan: String,
     /// The file to write [default: standard output]
     #[arg(short = 'o', long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -161,8 +171,8 @@ pub struct PlanArgs {
 /// `truecopy sim shrink`.
 #[derive(Clone, Debug, Args)]
 pub struct ShrinkArgs {
-    /// A plan, a seed, or a recording
-    #[arg(value_name = "PLAN|SEED|RECORDING", value_hint = ValueHint::FilePath)]
+    /// A plan, a seed, a scene, or a recording
+    #[arg(value_name = "PLAN|SEED|SCENE|RECORDING", value_hint = ValueHint::FilePath)]
     pub plan: String,
     /// The file to write [default: standard output]
     #[arg(short = 'o', long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -178,9 +188,29 @@ pub struct ShrinkArgs {
 /// `truecopy sim explain`.
 #[derive(Clone, Debug, Args)]
 pub struct ExplainArgs {
-    /// A plan, a seed, or a recording
-    #[arg(value_name = "PLAN|SEED|RECORDING", value_hint = ValueHint::FilePath)]
+    /// A plan, a seed, a scene, or a recording
+    #[arg(value_name = "PLAN|SEED|SCENE|RECORDING", value_hint = ValueHint::FilePath)]
     pub plan: String,
+}
+
+/// `truecopy sim swarm`.
+#[derive(Clone, Debug, Args)]
+pub struct SimSwarmArgs {
+    /// Which scenes [default: list them]
+    #[arg(value_name = "NAME", value_parser = scenes_by_name(), hide_possible_values = true)]
+    pub names: Vec<String>,
+    /// Where all draws come from
+    #[arg(long, value_name = "N", requires = "names")]
+    pub seed: Option<u64>,
+    /// Peers that each peer serves at once, in place of the default
+    #[arg(long, value_name = "N", requires = "names")]
+    pub slots: Option<u32>,
+    /// How often each peer chooses anew whom to serve, as 10s, in place of the default
+    #[arg(long, value_name = "TIME", requires = "names")]
+    pub choke: Option<Pause>,
+    /// Draw it: who had what when, and from whom
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "names")]
+    pub svg: Option<PathBuf>,
 }
 
 /// `truecopy sim coverage`.
@@ -208,6 +238,13 @@ pub struct BenchArgs {
     /// Threads [default: one for each core]
     #[arg(long, value_name = "N")]
     pub jobs: Option<usize>,
+}
+
+/// The names of all scenes, for those who complete and those who mistype them.
+fn scenes_by_name() -> PossibleValuesParser {
+    PossibleValuesParser::new(
+        scenes::all().iter().map(|scene| PossibleValue::new(scene.name).help(scene.about)),
+    )
 }
 
 /// Reads `A..B`.

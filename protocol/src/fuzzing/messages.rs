@@ -1,19 +1,20 @@
 //! A message of the protocol, read from bytes.
 
 use alloc::vec::Vec;
+use core::net::{IpAddr, SocketAddr};
 
 use super::Cursor;
 use crate::content::identity::{Nonce, ShareProof};
 use crate::job::Outcome;
 use crate::wire::{
-    BlockRun, ChunkRange, Corrupt, Features, HashRange, Hashes, Hello, Info, Message, Preparing, Prove,
-    Proven, Reason, Receipt, Reject, RejectWhy,
+    BlockRun, ChunkRange, Corrupt, Features, HashRange, Hashes, Hello, Info, Message, PeerAddress, Preparing,
+    Prove, Proven, Reason, Receipt, Reject, RejectWhy, Swarm,
 };
-use crate::{DiscoveryKey, Hash, UnixTime};
+use crate::{DiscoveryKey, Hash, NodeId, UnixTime};
 
 /// Any message, of any content.
 pub fn message(input: &mut Cursor<'_>) -> Message {
-    match input.below(19) {
+    match input.below(25) {
         0 => Message::Hello(Hello {
             version: input.number32() as u16,
             version_min: input.number32() as u16,
@@ -54,6 +55,16 @@ pub fn message(input: &mut Cursor<'_>) -> Message {
         }),
         16 => Message::Paused,
         17 => Message::Cancel(run(input)),
+        19 => Message::Swarm(Swarm { port: input.number32() as u16 }),
+        20 => Message::Peers(
+            many(input)
+                .map(|input| PeerAddress { key: NodeId(input.name32()), address: address(input) })
+                .collect(),
+        ),
+        21 => Message::Choke,
+        22 => Message::Unchoke,
+        23 => Message::Interested,
+        24 => Message::NotInterested,
         _ => Message::Resumed,
     }
 }
@@ -71,7 +82,22 @@ fn corrupt(input: &mut Cursor<'_>) -> Corrupt {
 }
 
 fn why(input: &mut Cursor<'_>) -> RejectWhy {
-    [RejectWhy::Changed, RejectWhy::Unreadable, RejectWhy::Absent, RejectWhy::Cancelled][input.below(4)]
+    [RejectWhy::Changed, RejectWhy::Unreadable, RejectWhy::Absent, RejectWhy::Cancelled, RejectWhy::Choked]
+        [input.below(5)]
+}
+
+/// An address of either version, with any port.
+pub(super) fn address(input: &mut Cursor<'_>) -> SocketAddr {
+    let name = input.name32();
+    let ip = match input.below(2) {
+        0 => IpAddr::from([name[0], name[1], name[2], name[3]]),
+        _ => {
+            let mut bytes = [0; 16];
+            bytes.copy_from_slice(&name[..16]);
+            IpAddr::from(bytes)
+        }
+    };
+    SocketAddr::new(ip, input.number32() as u16)
 }
 
 fn hashes(input: &mut Cursor<'_>) -> Vec<Hash> {

@@ -6,6 +6,8 @@ use super::Node;
 use super::exchange::Conn;
 use super::lend::Returned;
 use crate::content::geometry::SPAN;
+#[cfg(planted)]
+use crate::planted::{Bug, is};
 use crate::swarm::choker::{Candidate, Choker, Credit, Manners, Stand};
 use crate::swarm::download::{Choking, Download, Interest};
 use crate::swarm::upload::Use;
@@ -217,6 +219,8 @@ impl Node {
         }
         upload.seated();
         match choking {
+            #[cfg(planted)]
+            Choking::Unchoked if is(Bug::UnchokeUntold) => {}
             Choking::Unchoked => drop(self.with_session(id, |session| session.send(&Message::Unchoke))),
             Choking::Choked => {
                 let runs = upload.choke();

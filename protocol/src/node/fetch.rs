@@ -12,6 +12,8 @@ use crate::content::manifest::Manifest;
 use crate::content::selection::Selection;
 use crate::input::{Afterwards, Fetch, LinkLoss, Order, PeerHint, Swarming};
 use crate::output::{Event, Failure, Fault, Goodbye, Output, PeerGone, Refusal, Waiting};
+#[cfg(planted)]
+use crate::planted::{Bug, is};
 use crate::session::ShareKey;
 use crate::swarm::circle::Circle;
 use crate::swarm::download::{Choking, Download, Told, Use};
@@ -301,6 +303,8 @@ impl Node {
             PeerGone::Said(reason) | PeerGone::Dismissed(reason) => {
                 return self.source_useless(share, id, failure_of(reason));
             }
+            #[cfg(planted)]
+            PeerGone::Misbehaved(_) if is(Bug::BanForgotten) => LinkLoss::Closed,
             PeerGone::Misbehaved(fault) => return self.source_useless(share, id, Failure::Integrity(fault)),
         };
         self.source_lost(share, id, loss);
@@ -465,6 +469,10 @@ impl Node {
         if reject.why == RejectWhy::Choked {
             // Whoever rejects for it without having said it is not asked again either.
             download.choke(Choking::Choked);
+            #[cfg(planted)]
+            if is(Bug::ChokedForgotten) {
+                return Ok(());
+            }
         }
         if let Some(Stage::Running(_, transfer)) = self.fetches.get_mut(&share).map(|fetch| &mut fetch.stage)
         {

@@ -7,6 +7,8 @@ use super::Node;
 use super::exchange::Conn;
 use crate::content::geometry::SPAN_BLOCKS;
 use crate::content::manifest::Manifest;
+#[cfg(planted)]
+use crate::planted::{Bug, is};
 use crate::swarm::circle::Part;
 use crate::swarm::lending::Again;
 use crate::wire::{BlockRun, ChunkRange, Message};
@@ -71,6 +73,10 @@ impl Node {
     }
 
     fn tell_again(&mut self, again: Vec<(u32, BTreeSet<ConnId>)>) {
+        #[cfg(planted)]
+        if is(Bug::LentForEver) {
+            return;
+        }
         for (first, conns) in again {
             for id in conns {
                 let range = ChunkRange { first, count: 1 };

@@ -10,6 +10,8 @@ use crate::content::identity::Role;
 use crate::content::manifest::Manifest;
 use crate::input::{Path, PeerHint, Swarming};
 use crate::output::{Event, Fault};
+#[cfg(planted)]
+use crate::planted::{Bug, is};
 use crate::session::{Ends, ShareKey};
 use crate::swarm::circle::Part;
 use crate::swarm::download::{Interest, Told};
@@ -46,6 +48,8 @@ impl Node {
         let is_banned =
             self.circles.get(&share).is_some_and(|circle| circle.is_banned(&ends.peer, ends.path));
         let is_met = is_banned || (ends.peer == ends.local && self.fetches.contains_key(&share));
+        #[cfg(planted)]
+        let is_met = is_met && !is(Bug::MeetsItself);
         if is_met && let Some(fetch) = self.fetches.get_mut(&share) {
             fetch.targets.bury_key(&ends.peer);
         }
@@ -55,6 +59,10 @@ impl Node {
     /// A peer of a swarm that gave what is proven wrong is not met again. Other faults may be of its program's age.
     pub(super) fn ban(&mut self, share: ShareId, peer: NodeId, path: Path, fault: Fault) {
         if !matches!(fault, Fault::BadBytes | Fault::BadProof | Fault::BadManifest) {
+            return;
+        }
+        #[cfg(planted)]
+        if is(Bug::BanForgotten) {
             return;
         }
         if let Some(circle) = self.circles.get_mut(&share).filter(|circle| circle.is_on()) {

@@ -56,6 +56,10 @@ impl Node {
         if let Some(transfer) = self.running(share) {
             runs.iter().for_each(|run| transfer.unask(*run));
         }
+        #[cfg(planted)]
+        if is(Bug::TakenBackUntold) {
+            return !runs.is_empty();
+        }
         self.with_session(slow, |session| runs.iter().for_each(|run| session.send(&Message::Cancel(*run))));
         !runs.is_empty()
     }

@@ -6,6 +6,8 @@ use core::time::Duration;
 
 use crate::input::PeerHint;
 use crate::job::{AnnounceError, AnnounceEvent, AnnounceReply, REPLY_PEERS_MAX, TrackerPeer};
+#[cfg(planted)]
+use crate::planted::{Bug, is};
 use crate::rng::Rng;
 use crate::{Candidate, Now, Reach, TrackerUrl, Trackers};
 
@@ -153,6 +155,11 @@ impl Announcer {
         let Some(entry) = self.entries.get_mut(number) else { return Vec::new() };
         let State::Calling { then } = entry.state else { return Vec::new() };
         match result {
+            #[cfg(planted)]
+            _ if life == Life::Ending && is(Bug::StoppedAgain) => {
+                entry.state = State::Waiting { at: now };
+                Vec::new()
+            }
             Ok(reply) => {
                 entry.failures = 0;
                 entry.told = then;
@@ -223,6 +230,10 @@ impl Entry {
 
     /// How long it is left alone.
     fn failed(&mut self, why: AnnounceError, rng: &mut Rng) -> Duration {
+        #[cfg(planted)]
+        if is(Bug::TrackerAtOnce) {
+            return Duration::ZERO;
+        }
         let full = BACKOFF_MIN.saturating_mul(1 << self.failures.min(16)).min(BACKOFF_MAX);
         self.failures = self.failures.saturating_add(1);
         let pause = full / 2 + below(full / 2, rng);

@@ -8,6 +8,8 @@ use core::cmp::Reverse;
 use super::download::Interest;
 use crate::ConnId;
 use crate::content::geometry::SPAN;
+#[cfg(planted)]
+use crate::planted::{Bug, is};
 
 /// Rounds for which a place of the optimistic slot lasts.
 const TURN: u32 = 3;
@@ -158,6 +160,8 @@ impl Choker {
             peer.is_some_and(|peer| peer.credit > Credit::Spent) && !served.contains(turn)
         };
         let turn = self.turn.filter(|_| !self.round.is_multiple_of(TURN)).filter(goes_on);
+        #[cfg(planted)]
+        let turn = if is(Bug::TurnKept) { self.turn } else { turn.filter(|_| !is(Bug::TurnsEachRound)) };
         turn.or_else(|| by_lot(wanting, served, draw))
     }
 

@@ -8,6 +8,8 @@ use super::choker::Choker;
 use super::lending::Lending;
 use crate::NodeId;
 use crate::input::{Path, Swarming};
+#[cfg(planted)]
+use crate::planted::{Bug, is};
 use crate::wire::{PEERS_MAX, PeerAddress};
 
 /// Peers of a share that are remembered to be told.
@@ -47,6 +49,8 @@ impl Prefix {
         }
         let mut prefix = [0; 8];
         match ip {
+            #[cfg(planted)]
+            IpAddr::V4(ip) if is(Bug::NetworkBanned) => prefix[4..7].copy_from_slice(&ip.octets()[..3]),
             IpAddr::V4(ip) => prefix[4..].copy_from_slice(&ip.octets()),
             IpAddr::V6(ip) => prefix.copy_from_slice(&ip.octets()[..8]),
         }
@@ -79,6 +83,10 @@ impl Circle {
     }
 
     pub(crate) fn is_on(&self) -> bool {
+        #[cfg(planted)]
+        if is(Bug::MetUntold) {
+            return self.swarming != Swarming::Off;
+        }
         self.swarming == Swarming::On
     }
 
@@ -115,6 +123,10 @@ impl Circle {
         let from = to.told.saturating_sub(self.first) as usize;
         let news: Vec<PeerAddress> = self.known.iter().skip(from).take(PEERS_MAX).copied().collect();
         to.told = self.first + (from + news.len()).min(self.known.len()) as u64;
+        #[cfg(planted)]
+        if is(Bug::ToldOfItself) {
+            return news;
+        }
         news.into_iter().filter(|peer| peer.key != *key).collect()
     }
 

@@ -8,6 +8,8 @@ use alloc::vec::Vec;
 use super::bits::Bits;
 use super::have::Have;
 use crate::input::Order;
+#[cfg(planted)]
+use crate::planted::{Bug, is};
 
 /// Counts from here on are one.
 const COUNTS: usize = 256;
@@ -172,6 +174,12 @@ impl Picker {
     /// Looks at the rarest, from a random one on.
     fn look(&mut self, rarest: usize, have: &Have) -> Option<u32> {
         let (equals, all) = (self.ends[rarest], self.order.len() as u32);
+        #[cfg(planted)]
+        let (equals, all) = if is(Bug::LastOfCount) { (equals - 1, all - 1) } else { (equals, all) };
+        #[cfg(planted)]
+        if is(Bug::PickedUnheld) {
+            return self.order.first().copied();
+        }
         let start = self.draws.below(equals);
         let first = (start..equals).chain(0..start).take(LOOKS as usize);
         let then = equals..all.min(equals.saturating_add(LOOKS.saturating_sub(equals)));

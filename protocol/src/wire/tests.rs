@@ -9,7 +9,7 @@ use super::message::tag;
 use super::*;
 use crate::content::identity::{Nonce, ShareProof};
 use crate::job::Outcome;
-use crate::{DiscoveryKey, Hash, UnixTime};
+use crate::{DiscoveryKey, Hash, NodeId, UnixTime};
 
 fn run() -> impl Strategy<Value = BlockRun> {
     any::<(u32, u32, u32)>().prop_map(|(blob, block, count)| BlockRun { blob, block, count })
@@ -21,7 +21,8 @@ fn message() -> impl Strategy<Value = Message> {
         Just(RejectWhy::Changed),
         Just(RejectWhy::Unreadable),
         Just(RejectWhy::Absent),
-        Just(RejectWhy::Cancelled)
+        Just(RejectWhy::Cancelled),
+        Just(RejectWhy::Choked)
     ];
     let hashes = |max| many(any::<[u8; 32]>().prop_map(Hash), 0..max);
     let corrupt = any::<(u32, u32)>().prop_map(|(blob, chunk)| Corrupt { blob, chunk });
@@ -64,7 +65,19 @@ fn message() -> impl Strategy<Value = Message> {
         }),
         Just(Message::Paused),
         Just(Message::Resumed),
+        any::<u16>().prop_map(|port| Message::Swarm(Swarm { port })),
+        many(peer(), 0..=PEERS_MAX).prop_map(Message::Peers),
+        Just(Message::Choke),
+        Just(Message::Unchoke),
+        Just(Message::Interested),
+        Just(Message::NotInterested),
     ]
+}
+
+fn peer() -> impl Strategy<Value = PeerAddress> {
+    let address = |(ip, port)| core::net::SocketAddr::new(ip, port);
+    any::<([u8; 32], (core::net::IpAddr, u16))>()
+        .prop_map(move |(key, at)| PeerAddress { key: NodeId(key), address: address(at) })
 }
 
 /// A message, or the frame of blocks with so many bytes of payload.
@@ -272,6 +285,34 @@ fn unknown_odd_tags_are_skipped_and_even_ones_are_not() {
     assert_eq!(one(&header(0, 900)), Err(DecodeError::UnknownTag(900)));
     assert_eq!(one(&header(0, tag::PING)), Err(DecodeError::BadBody(tag::PING)));
     assert_eq!(one(&[&header(1, tag::RECEIPT)[..], &[0]].concat()), Err(DecodeError::BadBody(tag::RECEIPT)));
+}
+
+#[test]
+fn as_many_peers_as_may_be_told_fit_in_a_message() {
+    let address = "[2001:db8:ffff:ffff:ffff:ffff:ffff:ffff]:65535".parse().unwrap();
+    let peers = vec![PeerAddress { key: NodeId([255; 32]), address }; PEERS_MAX];
+    let mut bytes = vec![];
+    Message::Peers(peers.clone()).encode(&mut bytes);
+    assert!(bytes.len() <= HEADER + BODY_MAX, "{} bytes", bytes.len());
+    assert_eq!(one(&bytes), Ok(vec![Whole::Message(Message::Peers(peers))]));
+}
+
+#[test]
+fn words_of_swarms_may_be_skipped_by_who_does_not_know_them_and_those_of_choking_may_not() {
+    for (message, may_be_skipped) in [
+        (Message::Swarm(Swarm { port: 1 }), true),
+        (Message::Peers(vec![]), true),
+        (Message::Choke, false),
+        (Message::Unchoke, false),
+        (Message::Interested, false),
+        (Message::NotInterested, false),
+    ] {
+        let mut bytes = vec![];
+        message.encode(&mut bytes);
+        let tag = u16::from_le_bytes([bytes[4], bytes[5]]);
+        assert_eq!(tag % 2 == 1, may_be_skipped, "{message:?}");
+        assert_eq!(one(&bytes), Ok(vec![Whole::Message(message)]));
+    }
 }
 
 #[test]

@@ -6,3 +6,4 @@ mod campaigns;
 mod limits;
 mod plans;
 mod regress;
+mod trackers;

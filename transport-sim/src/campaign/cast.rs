@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::plan::{Scenario, Staying, Swarming};
+use crate::plan::{Plan, Scenario, Staying, Swarming, Told};
 use crate::stream::Random;
 
 /// A family of scenarios.
@@ -64,6 +64,35 @@ impl Cast {
                     scenario.present.push(scenario.files[0].path.clone());
                 }
                 scenario
+            }
+        }
+    }
+}
+
+/// How peers of a swarm are found, how fast they are, and how many are served at once: few, or nobody would ever wait.
+pub(super) fn crowd(plan: &mut Plan, draws: &mut Random) {
+    if draws.below(3) == 0 {
+        plan.network.rate = [128 * KIB, 512 * KIB, 2 * MIB][draws.below(3)];
+    }
+    if draws.below(2) == 0 {
+        plan.tuning.upload_slots = Some(1 + draws.below(3) as u32);
+        plan.tuning.choke_ms = Some([500, 2_000, 10_000][draws.below(3)]);
+    }
+    if draws.below(4) == 0 && plan.scenario.trackers == 0 {
+        // Who was not told yet does not listen to others of its kind.
+        plan.scenario.swarm = Swarming::AsTold;
+        plan.scenario.introduced = 0;
+    }
+}
+
+impl Cast {
+    /// Every fourth swarm has trackers, and every other one of these is found by them alone. Drawn apart, so that it
+    /// shifts nothing else.
+    pub(super) fn trackers(self, scenario: &mut Scenario, draws: &mut Random) {
+        if self == Self::Swarm && draws.below(4) == 0 {
+            scenario.trackers = 1 + draws.below(2) as u16;
+            if draws.below(2) == 0 {
+                (scenario.told, scenario.introduced) = (Told::TrackersAlone, 0);
             }
         }
     }

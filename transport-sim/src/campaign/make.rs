@@ -3,7 +3,8 @@
 use super::Cast;
 use crate::disk::{CallKind, DiskFault, Edit, Failure, Lasting, Mtime};
 use crate::plan::{
-    Allowed, ChannelKind, Eating, End, Fault, Plan, Scenario, Script, SleepClock, Swarming, Way,
+    Allowed, ChannelKind, Eating, End, Fault, Plan, Scenario, Script, SleepClock, Swarming, Told,
+    TrackerTrouble, Way,
 };
 use crate::stream::Random;
 
@@ -63,11 +64,17 @@ kinds! {
     Clocks => "clocks", "P3.";
     NewerPeers => "newer-peers", "P4.";
     Tuning => "tuning", "P5, P6.";
+    Trackers => "trackers", "N26. Trackers are gone, forget, or are not heard. Swarms only.";
     People => "people", "The user pauses, goes on, stops and starts again.";
+    Limits => "limits", "The user limits rates for a while.";
+    SendersLeave => "senders-leave", "All senders of a swarm stop at one time, and come back much later.";
 }
 
 /// Bytes a second that a network carries at least when nothing is wrong with it.
 const SLOWEST: u64 = 64 << 10;
+
+/// The lowest limit of a rate that says nothing of the patience of others: one record of each connection in time.
+const LIMIT_MIN: u64 = 32 << 10;
 
 /// Draws in the shapes that faults like.
 struct Draw<'a> {
@@ -102,7 +109,7 @@ impl Draw<'_> {
     fn dialled(&mut self) -> u16 {
         match self.plan.scenario.swarm {
             Swarming::Off => self.sender(),
-            Swarming::On => self.host(),
+            Swarming::AsTold | Swarming::On => self.host(),
         }
     }
 
@@ -149,6 +156,7 @@ impl Kind {
         match self {
             // A liar needs an honest sender beside it.
             Self::Hostile => !matches!(cast, Cast::Pair),
+            Self::SendersLeave | Self::Trackers => matches!(cast, Cast::Swarm),
             Self::Ghosts => matches!(channel, ChannelKind::Clear),
             _ => true,
         }
@@ -188,6 +196,21 @@ impl Kind {
             Self::WouldBlock => network.would_block_permille = 1 + draw.below(300) as u16,
             Self::Interrupts => network.interrupted_permille = 1 + draw.below(100) as u16,
             Self::Tuning => tune(plan, &mut draw),
+            Self::SendersLeave => {
+                let (at_ms, down_ms) = (draw.moment(), 10_000 + draw.scale(60_000));
+                plan.faults.extend((0..plan.scenario.senders).map(|host| Fault::Stop {
+                    host,
+                    at_ms,
+                    down_ms,
+                }));
+            }
+            // Then faults are drawn.
+            Self::Trackers => {
+                if plan.scenario.swarm == Swarming::On {
+                    plan.scenario.trackers = plan.scenario.trackers.max(1);
+                }
+                return false;
+            }
             _ => return false,
         }
         true
@@ -275,7 +298,20 @@ impl Kind {
                     Fault::ClockJump { host, at_ms, seconds }
                 }
             }
+            Self::Trackers if draw.plan.scenario.trackers > 0 => {
+                // Announces are made when programs start, and long after.
+                let from_ms = if draw.below(2) == 0 { 0 } else { draw.moment() };
+                let to_ms = from_ms + draw.scale(120_000);
+                let trouble = [TrackerTrouble::Gone, TrackerTrouble::Forgets, TrackerTrouble::LosesAnswers];
+                let tracker = draw.below(usize::from(draw.plan.scenario.trackers)) as u16;
+                Fault::Tracker { tracker, from_ms, to_ms, trouble: trouble[draw.below(3)] }
+            }
             Self::NewerPeers => Fault::NewerPeer { host: draw.sender() },
+            Self::Limits => {
+                let (from_ms, to_ms) = draw.window(20_000);
+                let mut rate = || if draw.below(3) == 0 { 0 } else { LIMIT_MIN + draw.scale(1 << 20) };
+                Fault::Limit { host, from_ms, to_ms, up: rate(), down: rate() }
+            }
             Self::SlowDisks => {
                 let (from_ms, to_ms) = draw.window(10_000);
                 Fault::SlowDisk { host, from_ms, to_ms, add_ms: draw.scale(2_000) }
@@ -301,7 +337,8 @@ impl Kind {
                     Script::WrongReject,
                     Script::Silent,
                     Script::Noise,
-                ][draw.below(9)];
+                    Script::FalsePeers,
+                ][draw.below(10)];
                 let Scenario { senders, sources, .. } = draw.plan.scenario;
                 if senders < 2 || sources > 0 {
                     // A receiver may know nobody else.
@@ -452,6 +489,10 @@ fn tune(plan: &mut Plan, draw: &mut Draw<'_>) {
     if draw.below(3) == 0 {
         tuning.conns_max = Some(1 + draw.below(4) as u32);
     }
+    if draw.below(2) == 0 {
+        tuning.upload_slots = Some(1 + draw.below(4) as u32);
+        tuning.choke_ms = Some(200 + draw.scale(20_000));
+    }
 }
 
 impl Plan {
@@ -463,6 +504,10 @@ impl Plan {
             self.faults.retain(
                 |fault| !matches!(fault, Fault::Disk { host, fault } if *host < senders && spoils(fault)),
             );
+        }
+        // Whoever speaks in a sender's place announces itself nowhere.
+        if self.faults.iter().any(|fault| matches!(fault, Fault::Hostile { .. } | Fault::NewerPeer { .. })) {
+            self.scenario.told = Told::Addresses;
         }
         let ends = self.faults.iter().map(Fault::ends_ms);
         self.heal.at_ms = ends.max().unwrap_or(0).max(2_000) + 1_000;

@@ -16,7 +16,7 @@ pub use make::Kind;
 pub use same::{Parting, check_determinism, digest_of_seeds};
 pub use sweep::{Failed, Sweep, Tally, sweep};
 
-use crate::plan::{ChannelKind, Plan, SeedText, Swarming};
+use crate::plan::{ChannelKind, Plan, SeedText};
 use crate::stream::Random;
 
 /// Which kinds of faults a plan has.
@@ -120,11 +120,13 @@ impl Plan {
     pub fn of_seed(text: SeedText) -> Self {
         let SeedText { cast, channel, mix, seed } = text;
         let mut draws = Random::new(seed, "plan");
-        let scenario = cast.scenario(&mut draws);
+        let mut scenario = cast.scenario(&mut draws);
+        cast.trackers(&mut scenario, &mut Random::new(seed, "meeting"));
         let mut plan = Self::calm(seed, channel, scenario);
-        if plan.scenario.swarm == Swarming::On {
+        if plan.scenario.swarm.is_swarm() {
             // Whoever gets something from another receiver waits as long again for the rest.
             plan.heal.budget_ms *= 4;
+            cast::crowd(&mut plan, &mut Random::new(seed, "crowd"));
         }
         plan.network.latency_us = [50, 200, 2_000, 30_000][draws.below(4)];
         let usable: Vec<Kind> = Kind::ALL.iter().copied().filter(|kind| kind.fits(channel, cast)).collect();

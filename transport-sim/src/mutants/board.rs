@@ -25,7 +25,7 @@ pub(super) fn all(only: &[u8], jobs: usize, say: &mut dyn FnMut(&str)) -> bool {
             [None].into_iter().chain(Kind::ALL.iter().copied().map(Some)).collect();
         let found = each(kinds.len(), jobs, |number| {
             let mix = kinds[number].map_or(Mix::Calm, Mix::Only);
-            [Cast::Varied, Cast::Five].into_iter().find_map(|cast| {
+            [Cast::Varied, Cast::Five, Cast::Swarm].into_iter().find_map(|cast| {
                 let probe = if twice { Probe::Twice } else { Probe::Run }(cast, ChannelKind::Clear, mix);
                 hunt(probe, 1 << 40, SEEDS).map(|(seed, _)| seed - (1 << 40) + 1)
             })

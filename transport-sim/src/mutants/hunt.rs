@@ -115,7 +115,8 @@ fn one(row: &Row, campaigns: usize, jobs: usize, say: &mut dyn FnMut(&str)) -> b
 
 /// A harmless change, under all faults and casts: nothing may be said of it that is not said without it.
 fn leave(bug: Bug, seeds: u64, jobs: usize, say: &mut dyn FnMut(&str)) -> bool {
-    const PROBES: [Probe; 4] = [
+    const PROBES: [Probe; 5] = [
+        Probe::Run(Cast::Swarm, ChannelKind::Clear, Mix::Swarm),
         Probe::Run(Cast::Varied, ChannelKind::Clear, Mix::Swarm),
         Probe::Run(Cast::Five, ChannelKind::Clear, Mix::Swarm),
         Probe::Run(Cast::Varied, ChannelKind::Clear, Mix::Light),

@@ -5,6 +5,8 @@
 #[cfg(planted)]
 mod board;
 #[cfg(planted)]
+mod crowds;
+#[cfg(planted)]
 mod hunt;
 #[cfg(planted)]
 mod probe;

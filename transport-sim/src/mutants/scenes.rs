@@ -7,7 +7,7 @@ const SENDER: u16 = 0;
 const RECEIVER: u16 = 1;
 
 /// The plan with a fault, and the time that everything needs to heal.
-fn with(mut plan: Plan, fault: Fault) -> Plan {
+pub(super) fn with(mut plan: Plan, fault: Fault) -> Plan {
     plan.faults.push(fault);
     plan.settle();
     plan

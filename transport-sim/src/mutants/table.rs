@@ -3,7 +3,7 @@
 use truecopy_protocol::planted::Bug;
 
 use super::probe::Probe;
-use super::scenes;
+use super::{crowds, scenes};
 use crate::campaign::{Cast, Kind, Mix};
 use crate::plan::{ChannelKind, Plan};
 
@@ -76,4 +76,19 @@ pub(super) const ROWS: &[Row] = &[
         probe: Probe::Twice(Cast::Varied, ChannelKind::Clear, Mix::Calm),
         ceiling: 2,
     },
+    calm(Bug::PickedUnheld, Cast::Swarm, 20),
+    calm(Bug::LastOfCount, Cast::Swarm, 5),
+    scene(Bug::TakenBackUntold, crowds::slow_sources, "swarm, slow sources", 10),
+    scene(Bug::ChokedForgotten, crowds::one_place, "swarm, one place", 5),
+    scene(Bug::UnchokeUntold, crowds::one_place, "swarm, one place", 5),
+    scene(Bug::TurnKept, crowds::one_place, "swarm, one place", 5),
+    calm(Bug::MetUntold, Cast::Pair, 2),
+    calm(Bug::ToldOfItself, Cast::Swarm, 5),
+    scene(Bug::MeetsItself, crowds::false_peers, "hostile: false-peers", 10),
+    scene(Bug::ToldEarly, crowds::poisoned, "swarm, poisoned", 10),
+    scene(Bug::LentForEver, crowds::lent, "swarm, lent chunks", 10),
+    scene(Bug::NetworkBanned, crowds::poisoned_and_parted, "swarm, poisoned", 10),
+    scene(Bug::BanForgotten, crowds::poisoned, "swarm, poisoned", 10),
+    clear(Bug::TrackerAtOnce, Cast::Swarm, Kind::Trackers, 10),
+    scene(Bug::StoppedAgain, crowds::named, "swarm, trackers", 5),
 ];

@@ -71,6 +71,19 @@ impl Blocks {
         }
     }
 
+    /// Whether all right bytes of a chunk came in this process, or were hashed again.
+    pub(crate) fn has(&self, chunk: u32, content: &Content) -> bool {
+        let Some((entry, offset, bytes)) = content.chunk(ChunkIndex(chunk)) else { return false };
+        let (mut at, end, blob) = (offset, offset + bytes.len() as u64, BlobId::of(entry).0);
+        while at < end {
+            match self.landed.get(&(blob, at)) {
+                Some(len) if *len > 0 => at += u64::from(*len),
+                _ => return false,
+            }
+        }
+        true
+    }
+
     /// A run was hashed again.
     pub(crate) fn rehashed(&mut self, blob: BlobId, offset: u64, len: u64) {
         let (mut at, end) = (offset, offset + len);

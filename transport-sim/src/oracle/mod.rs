@@ -12,7 +12,7 @@ use crate::content::Origin;
 
 pub use blocks::{Blocks, State};
 pub(crate) use disk::{Standing, complete, destination, staged_claim};
-pub(crate) use tap::{Order, Tap};
+pub(crate) use tap::{Order, Said, Tap};
 
 /// What was violated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -40,13 +40,15 @@ pub enum Oracle {
     Error,
     /// S11: nobody is banned for what another did.
     Blame,
+    /// S12: peers meet where they may, are told of those that are there, and nobody is met again after a ban.
+    Meeting,
     /// L1: everything completes after the healing.
     Completion,
     /// L2: no spinning.
     Spin,
     /// L3: no idleness while there is work.
     Idle,
-    /// L4: no storm of dials.
+    /// L4: no storm of dials, nor of calls to trackers.
     Storm,
     /// L5: not more bytes on the wire than losses explain.
     Waste,
@@ -71,6 +73,7 @@ impl Oracle {
             Self::Panic => "S9",
             Self::Error => "S10",
             Self::Blame => "S11",
+            Self::Meeting => "S12",
             Self::Completion => "L1",
             Self::Spin => "L2",
             Self::Idle => "L3",

@@ -19,6 +19,16 @@ struct Lane {
     consumed: u64,
     decoder: Option<Decoder>,
     payload: Option<(BlocksHead, u64)>,
+    /// Bytes of files that were sent, since somebody asked.
+    given: u64,
+}
+
+/// Something that an end has said and that is judged together with what others say.
+#[derive(Clone, Debug)]
+pub(crate) enum Said {
+    Message(Message),
+    /// Blocks begin.
+    Blocks(BlocksHead),
 }
 
 /// Whether the order of bytes must hold on a connection.
@@ -41,12 +51,17 @@ pub(crate) struct Tap {
     absent: BTreeSet<(Way, u32, u32)>,
     /// The names of messages seen, to be counted.
     pub(crate) seen: Vec<&'static str>,
+    /// What was said since this was last taken.
+    pub(crate) said: Vec<Said>,
+    /// The ends whose core has the connection, by the direction that they write.
+    pub(crate) met: BTreeSet<Way>,
 }
 
 impl Tap {
     pub(crate) fn new(order: Order) -> Self {
         let lane = || Lane { decoder: Some(Decoder::default()), ..Lane::default() };
-        Self { down: lane(), up: lane(), order, absent: BTreeSet::new(), seen: Vec::new() }
+        let (absent, met) = (BTreeSet::new(), BTreeSet::new());
+        Self { down: lane(), up: lane(), order, absent, seen: Vec::new(), said: Vec::new(), met }
     }
 
     const fn lane(&mut self, way: Way) -> &mut Lane {
@@ -65,13 +80,23 @@ impl Tap {
         if order == Order::Kept {
             lane.under_way.extend(bytes);
         }
-        let mut messages = Vec::new();
-        let checked = lane.look(bytes, truth, &mut seen, &mut messages);
+        let mut said = Vec::new();
+        let checked = lane.look(bytes, truth, &mut seen, &mut said);
         self.seen = seen;
         if order == Order::Damaged {
             return checked;
         }
-        messages.into_iter().try_for_each(|message| self.heed(way, &message)).and(checked)
+        let heeded = said.iter().try_for_each(|word| match word {
+            Said::Message(message) => self.heed(way, message),
+            Said::Blocks(_) => Ok(()),
+        });
+        self.said.append(&mut said);
+        heeded.and(checked)
+    }
+
+    /// Bytes of files that went this way since the last call.
+    pub(crate) const fn take_given(&mut self, way: Way) -> u64 {
+        std::mem::replace(&mut self.lane(way).given, 0)
     }
 
     /// What a sender does not have is not asked of it again, before it says that it has more (L5).
@@ -132,22 +157,26 @@ impl Lane {
         bytes: &[u8],
         truth: Option<&Content>,
         seen: &mut Vec<&'static str>,
-        told: &mut Vec<Message>,
+        said: &mut Vec<Said>,
     ) -> Checked {
         let mut input = bytes;
         while let Some(decoder) = &mut self.decoder {
             match decoder.next(&mut input) {
                 Ok(Some(Item::Message(message))) => {
                     seen.push(name(&message));
-                    if matches!(message, Message::Have(_) | Message::Request(_) | Message::Reject(_)) {
-                        told.push(message);
+                    if is_judged(&message) {
+                        said.push(Said::Message(message));
                     }
                 }
                 Ok(Some(Item::Blocks(head))) => {
                     seen.push("message blocks");
+                    said.push(Said::Blocks(head));
                     self.payload = Some((head, 0));
                 }
                 Ok(Some(Item::Payload(run))) => {
+                    if self.payload.is_some_and(|(head, _)| BlobId(head.blob).entry().is_some()) {
+                        self.given += run.len() as u64;
+                    }
                     if let (Some((head, at)), Some(content)) = (&mut self.payload, truth) {
                         check_blocks(*head, *at, run, content)?;
                         *at += run.len() as u64;
@@ -184,6 +213,23 @@ fn check_blocks(head: BlocksHead, at: u64, run: &[u8], content: &Content) -> Che
             Err(finding)
         }
     }
+}
+
+/// Whether it matters what else was said.
+const fn is_judged(message: &Message) -> bool {
+    matches!(
+        message,
+        Message::Have(_)
+            | Message::Request(_)
+            | Message::Reject(_)
+            | Message::Cancel(_)
+            | Message::Swarm(_)
+            | Message::Peers(_)
+            | Message::Choke
+            | Message::Unchoke
+            | Message::Interested
+            | Message::NotInterested
+    )
 }
 
 const fn name(message: &Message) -> &'static str {

@@ -46,6 +46,8 @@ pub enum Script {
     Silent,
     /// It sends what it wants, not what the protocol says.
     Noise,
+    /// It tells of peers that are not there, and each peer of itself.
+    FalsePeers,
 }
 
 /// Something that goes wrong. Times are milliseconds of the run; `nth` counts the connections that this receiver made
@@ -116,8 +118,22 @@ pub enum Fault {
     Limit { host: u16, from_ms: u64, to_ms: u64, up: u64, down: u64 },
     /// The user stops the program in good order, and starts it again.
     Stop { host: u16, at_ms: u64, down_ms: u64 },
+    /// Something is wrong with a tracker.
+    Tracker { tracker: u16, from_ms: u64, to_ms: u64, trouble: TrackerTrouble },
     /// A sender speaks a newer version of the protocol with the same oldest one, with messages that may be skipped (P4).
     NewerPeer { host: u16 },
+}
+
+/// What is wrong with a tracker for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TrackerTrouble {
+    /// It cannot be reached.
+    Gone,
+    /// It cannot be reached, and knows nothing of before when it is back: no peers, no tokens.
+    Forgets,
+    /// It hears what it is told, and half of its answers are lost.
+    LosesAnswers,
 }
 
 /// Whether a reset takes what has arrived and was not read.
@@ -174,7 +190,7 @@ impl Fault {
             | Self::Stop { host, .. }
             | Self::NewerPeer { host } => (Some(host), None),
             Self::Think { receiver, .. } | Self::Pause { receiver, .. } => (Some(receiver), None),
-            Self::Swizzle { .. } => (None, None),
+            Self::Swizzle { .. } | Self::Tracker { .. } => (None, None),
         };
         [first, second].into_iter().flatten().map(usize::from)
     }
@@ -222,6 +238,7 @@ impl Fault {
             | Self::Crash { .. }
             | Self::CrashAtCall { .. }
             | Self::Sleep { .. }
+            | Self::Tracker { .. }
             | Self::Stop { .. } => true,
             Self::LostEdge { .. }
             | Self::Disk { .. }
@@ -244,6 +261,7 @@ impl Fault {
                 | Self::Limit { .. }
                 | Self::ClockRate { .. }
                 | Self::ClockJump { .. }
+                | Self::Tracker { .. }
                 | Self::NewerPeer { .. }
         )
     }
@@ -277,6 +295,7 @@ impl Fault {
             | Self::SlowDisk { to_ms, .. }
             | Self::Sleep { to_ms, .. }
             | Self::Limit { to_ms, .. }
+            | Self::Tracker { to_ms, .. }
             | Self::Pause { to_ms, .. } => to_ms,
             Self::Swizzle { from_ms, step_ms, hold_ms } => from_ms + 20 * step_ms + hold_ms,
             Self::ResetAt { at_ms, .. } | Self::ClockJump { at_ms, .. } => at_ms,
@@ -333,6 +352,7 @@ impl Fault {
             Self::Pause { .. } => "pause",
             Self::Limit { .. } => "limit",
             Self::Stop { .. } => "stop",
+            Self::Tracker { .. } => "tracker",
             Self::NewerPeer { .. } => "newer-peer",
         }
     }

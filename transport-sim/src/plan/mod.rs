@@ -6,8 +6,8 @@ mod text;
 
 use serde::{Deserialize, Serialize};
 
-pub use fault::{Eating, End, Fault, Script, SleepClock, Way};
-pub use scenario::{Allowed, Heal, Network, Scenario, Staying, Swarming, Tuning};
+pub use fault::{Eating, End, Fault, Script, SleepClock, TrackerTrouble, Way};
+pub use scenario::{Allowed, Heal, Network, Scenario, Staying, Swarming, Told, Tuning};
 pub use text::{BadPlan, SeedText};
 
 /// The version of the format of plans.

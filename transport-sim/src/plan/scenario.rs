@@ -25,6 +25,12 @@ pub struct Scenario {
     /// How many other receivers each is told of, as a tracker would.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub introduced: u16,
+    /// How many trackers there are, at which all hosts announce the share. Swarms only.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub trackers: u16,
+    /// What receivers are told of where the share is.
+    #[serde(default, skip_serializing_if = "Told::is_addresses")]
+    pub told: Told,
     /// Whether receivers that have everything stay and give it to others.
     #[serde(default, skip_serializing_if = "Staying::is_not")]
     pub staying: Staying,
@@ -43,16 +49,41 @@ pub struct Scenario {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Swarming {
-    /// Only senders give.
+    /// Only senders give, for they say nothing of a swarm.
     #[default]
     Off,
-    /// All do.
+    /// All do, as soon as a sender has said that they may.
+    AsTold,
+    /// All do, from the beginning.
     On,
 }
 
 impl Swarming {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
     const fn is_off(&self) -> bool {
         matches!(self, Self::Off)
+    }
+
+    /// Whether receivers give each other what they have, sooner or later.
+    pub const fn is_swarm(self) -> bool {
+        !matches!(self, Self::Off)
+    }
+}
+
+/// What receivers are told of where the share is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Told {
+    /// Where senders are; which trackers there are, too.
+    #[default]
+    Addresses,
+    /// Which trackers there are, and of no sender.
+    TrackersAlone,
+}
+
+impl Told {
+    const fn is_addresses(&self) -> bool {
+        matches!(self, Self::Addresses)
     }
 }
 
@@ -92,6 +123,8 @@ impl Scenario {
             sources: 0,
             swarm: Swarming::Off,
             introduced: 0,
+            trackers: 0,
+            told: Told::Addresses,
             staying: Staying::Leave,
             free_riders: 0,
             present: Vec::new(),

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+use truecopy_protocol::Trackers;
 use truecopy_transport::pace::{RATE_MIN, Rate};
 
-use super::{ChannelKind, Fault, Plan, VERSION};
+use super::{ChannelKind, Fault, Plan, Scenario, Swarming, Told, VERSION};
 use crate::campaign::{Cast, Mix};
 
 /// Why a plan cannot be used.
@@ -59,6 +60,7 @@ impl Plan {
         if let Some(fault) = self.faults.iter().find(|fault| fault.hosts().any(|host| host >= hosts)) {
             return senseless(format!("{fault:?} names a host that is not there; there are {hosts}"));
         }
+        self.check_trackers()?;
         let limits = self.faults.iter().filter_map(|fault| match fault {
             Fault::Limit { up, down, .. } => {
                 Some([*up, *down].map(|rate| Some(rate).filter(|rate| *rate > 0)))
@@ -71,6 +73,42 @@ impl Plan {
         }
         crate::content::Content::of(&self.scenario.files)
             .map_err(|error| BadPlan::Senseless(error.to_string()))?;
+        Ok(())
+    }
+}
+
+impl Plan {
+    /// Whether what is said of trackers can be.
+    fn check_trackers(&self) -> Result<(), BadPlan> {
+        let senseless = |what: &str| Err(BadPlan::Senseless(what.to_owned()));
+        let Scenario { trackers, told, swarm, senders, .. } = self.scenario;
+        if usize::from(trackers) > Trackers::MAX {
+            return senseless("a share has eight trackers at most");
+        }
+        if trackers > 0 && swarm == Swarming::Off {
+            return senseless("trackers are for swarms: set swarm = \"on\"");
+        }
+        if self
+            .faults
+            .iter()
+            .any(|fault| matches!(fault, Fault::Tracker { tracker, .. } if *tracker >= trackers))
+        {
+            return senseless("a fault names a tracker that is not there");
+        }
+        if told == Told::TrackersAlone {
+            let is_actor = |of: u16| {
+                let is = |fault: &Fault| match *fault {
+                    Fault::Hostile { host, .. } | Fault::NewerPeer { host } => host == of,
+                    _ => false,
+                };
+                self.faults.iter().any(is)
+            };
+            if trackers == 0 || (0..senders).all(is_actor) {
+                return senseless(
+                    "receivers are told of trackers alone, and nobody announces the share at one",
+                );
+            }
+        }
         Ok(())
     }
 }

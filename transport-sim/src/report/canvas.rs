@@ -24,13 +24,20 @@ text{fill:#24303c;font-size:13px}\
 pub(crate) struct Canvas {
     width: f64,
     height: f64,
+    /// What this picture has beside the style of all.
+    style: &'static str,
     body: String,
 }
 
 impl Canvas {
     /// An empty picture; its paper is painted.
     pub(crate) fn new(width: f64, height: f64) -> Self {
-        let mut canvas = Self { width, height, body: String::new() };
+        Self::styled(width, height, "")
+    }
+
+    /// The same, with classes of its own.
+    pub(crate) fn styled(width: f64, height: f64, style: &'static str) -> Self {
+        let mut canvas = Self { width, height, style, body: String::new() };
         canvas.rect((0.0, 0.0), (width, height), "paper");
         canvas
     }
@@ -70,6 +77,13 @@ impl Canvas {
         self.push(format_args!(r#"<polygon points="{}" class="{class}"/>"#, points.join(" ")));
     }
 
+    /// Any outline, in the words of SVG; nothing if it is empty. Many shapes of one class are small this way.
+    pub(crate) fn path(&mut self, outline: &str, class: &str) {
+        if !outline.is_empty() {
+            self.push(format_args!(r#"<path d="{outline}" class="{class}"/>"#));
+        }
+    }
+
     /// A dot.
     pub(crate) fn dot(&mut self, (x, y): (f64, f64), radius: f64, class: &str) {
         self.push(format_args!(r#"<circle cx="{x:.1}" cy="{y:.1}" r="{radius:.1}" class="{class}"/>"#));
@@ -83,10 +97,10 @@ impl Canvas {
 
     /// The picture as a file.
     pub(crate) fn finish(self) -> String {
-        let Self { width, height, body } = self;
+        let Self { width, height, style, body } = self;
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" \
-             height=\"{height}\">\n<style>{STYLE}</style>\n{body}</svg>\n"
+             height=\"{height}\">\n<style>{STYLE}{style}</style>\n{body}</svg>\n"
         )
     }
 }

@@ -41,7 +41,7 @@ pub fn picture(plan: &Plan, run: &Run) -> String {
 }
 
 /// The next larger of 1, 2 and 5 times a power of ten.
-fn step(least: u64) -> u64 {
+pub(super) fn step(least: u64) -> u64 {
     let power = 10_u64.pow(least.max(1).ilog10());
     [1, 2, 5, 10].map(|times| times * power).into_iter().find(|step| *step >= least).unwrap_or(power)
 }

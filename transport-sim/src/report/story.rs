@@ -1,7 +1,7 @@
 //! A plan in words: who is there, what goes wrong and when, and the same host by host.
 
 use super::words;
-use crate::plan::{ChannelKind, Network, Plan};
+use crate::plan::{ChannelKind, Network, Plan, Told};
 
 /// The story of a plan.
 pub fn story(plan: &Plan) -> String {
@@ -24,6 +24,13 @@ pub fn story(plan: &Plan) -> String {
         scenario.files.len(),
         scenario.size()
     ));
+    match (scenario.trackers, scenario.told) {
+        (0, _) => {}
+        (some, Told::Addresses) => lines.push(format!("All announce the share at {some} tracker(s).")),
+        (some, Told::TrackersAlone) => lines.push(format!(
+            "All announce the share at {some} tracker(s); receivers know of nobody but by these."
+        )),
+    }
     for path in &scenario.present {
         lines.push(format!("{path} is there already."));
     }

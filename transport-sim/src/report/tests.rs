@@ -2,7 +2,8 @@ use super::*;
 use crate::campaign::{Cast, Mix, Sweep, sweep};
 use crate::oracle::{Oracle, Place, Violation};
 use crate::plan::{ChannelKind, End, Fault, Plan, Scenario, SeedText};
-use crate::world::{Keep, Options, Verdict, run};
+use crate::plan::{Script, Staying, Swarming};
+use crate::world::{Keep, Options, Verdict, Watch, run};
 
 fn crashing() -> Plan {
     let plan = Plan::calm(7, ChannelKind::Clear, Scenario::new(1, 2, &[300_000]));
@@ -60,6 +61,57 @@ fn a_run_is_drawn_with_its_faults_and_its_end() {
     assert!(
         svg.contains("is killed") && svg.contains("host 2") && svg.contains("passed") && !svg.contains("NaN")
     );
+}
+
+fn watched(plan: &Plan) -> String {
+    let ran = run(plan, &Options { watch: Watch::Swarm, ..Options::default() }).unwrap();
+    swarm_picture(plan, &ran).unwrap()
+}
+
+fn crowd(receivers: u16, size: u64) -> Plan {
+    let mut scenario = Scenario::new(2, receivers, &[size]);
+    scenario.swarm = Swarming::On;
+    scenario.staying = Staying::Seed;
+    scenario.introduced = 4;
+    Plan::calm(3, ChannelKind::Clear, scenario)
+}
+
+#[test]
+fn a_swarm_is_drawn_with_a_row_for_each_peer_and_what_became_of_it() {
+    let mut plan = crowd(4, 1 << 20)
+        .with(Fault::Hostile { host: 1, script: Script::WrongBytes })
+        .with(Fault::Crash { host: 3, at_ms: 3, down_ms: 30, end: End::Kill });
+    plan.about = "<five> & \"more\"".to_owned();
+    let svg = watched(&plan);
+    for part in
+        ["seeder 0", "seeder 1", "peer 2", "peer 5", "&lt;five&gt; &amp; &quot;more&quot;", " s</text>"]
+    {
+        assert!(svg.contains(part), "{part} is missing");
+    }
+    for class in ["p0", "p10", "p11", "m-done", "m-crash", "m-ban", "from-seeders"] {
+        assert!(svg.contains(&format!("z\" class=\"{class}\"")), "nothing has the class {class}");
+    }
+    assert!(!svg.contains("NaN") && !svg.contains("inf") && !svg.contains("<five>"));
+    assert_eq!(svg, watched(&plan), "the same plan gives the same picture");
+}
+
+#[test]
+fn a_swarm_of_many_is_drawn_in_few_bytes_and_rows() {
+    let mut scenario = Scenario::new(2, 1_100, &[1_000]);
+    scenario.sources = 1;
+    let mut plan = Plan::calm(3, ChannelKind::Clear, scenario);
+    plan.tuning.conns_max = Some(600);
+    let svg = watched(&plan);
+    assert!(svg.contains("a row for each 2 peers") && svg.len() < 400_000, "{} bytes", svg.len());
+}
+
+#[test]
+fn who_is_not_watched_is_not_drawn_and_runs_no_other_way() {
+    let plan = crowd(3, 300_000);
+    let plain = run(&plan, &Options::default()).unwrap();
+    assert_eq!(swarm_picture(&plan, &plain), None);
+    let watched = run(&plan, &Options { watch: Watch::Swarm, ..Options::default() }).unwrap();
+    assert_eq!(plain.trace.digest(), watched.trace.digest());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Faults in words.
 
-use crate::plan::{Eating, End, Fault, SleepClock, Way};
+use crate::plan::{Eating, End, Fault, SleepClock, TrackerTrouble, Way};
 
 /// A direction in words.
 fn way(way: Way) -> &'static str {
@@ -31,6 +31,7 @@ pub fn window(fault: &Fault) -> Option<(u64, u64)> {
         | Fault::SlowDisk { from_ms, to_ms, .. }
         | Fault::Sleep { from_ms, to_ms, .. }
         | Fault::Limit { from_ms, to_ms, .. }
+        | Fault::Tracker { from_ms, to_ms, .. }
         | Fault::Pause { from_ms, to_ms, .. } => (from_ms, to_ms),
         Fault::Crash { at_ms, down_ms, .. } | Fault::Stop { at_ms, down_ms, .. } => (at_ms, at_ms + down_ms),
         Fault::Move { at_ms, lost_ms, .. } => (at_ms, at_ms + lost_ms),
@@ -153,6 +154,13 @@ fn on_a_host(fault: &Fault) -> String {
         Fault::Stop { host, down_ms, .. } => {
             format!("the user of host {host} stops the program, and starts it again {down_ms} ms later")
         }
+        Fault::Tracker { tracker, trouble, .. } => match trouble {
+            TrackerTrouble::Gone => format!("tracker {tracker} cannot be reached"),
+            TrackerTrouble::Forgets => {
+                format!("tracker {tracker} cannot be reached, and has forgotten everything afterwards")
+            }
+            TrackerTrouble::LosesAnswers => format!("half of the answers of tracker {tracker} are lost"),
+        },
         Fault::NewerPeer { host } => format!("host {host} speaks a newer version"),
         other => other.name().to_owned(),
     }

@@ -2,7 +2,7 @@
 
 use super::ddmin::ddmin;
 use super::{Shrinker, value};
-use crate::plan::{Heal, Network, Plan, Tuning};
+use crate::plan::{Fault, Heal, Network, Plan, Told, Tuning};
 
 /// Nanoseconds of a millisecond.
 const MS: u64 = 1_000_000;
@@ -74,6 +74,11 @@ impl<'a> Shrinker<'a> {
             }
         }
         self.attempt_with(|plan| plan.scenario.sources = 0);
+        self.attempt_with(|plan| plan.scenario.told = Told::Addresses);
+        self.attempt_with(|plan| {
+            plan.scenario.trackers = 0;
+            plan.faults.retain(|fault| !matches!(fault, Fault::Tracker { .. }));
+        });
     }
 
     fn fewer_files(&mut self) {

@@ -10,8 +10,8 @@ use truecopy_protocol::content::tree::{HASHES_MAX, Layer, prove};
 use truecopy_protocol::input::Input;
 use truecopy_protocol::output::{Goodbye, Output};
 use truecopy_protocol::wire::{
-    BlockRun, ChunkRange, Decoder, Features, HashRange, Hashes, Hello, Info, Item, Message, Proven, Reject,
-    RejectWhy,
+    BlockRun, ChunkRange, Decoder, Features, HashRange, Hashes, Hello, Info, Item, Message, PEERS_MAX,
+    PeerAddress, Proven, Reject, RejectWhy,
 };
 use truecopy_protocol::{BlobId, ConnId, NodeId};
 
@@ -46,13 +46,21 @@ pub(super) struct Actor {
     content: Rc<Content>,
     talks: BTreeMap<ConnId, Talk>,
     draws: Random,
+    /// Peers that it tells of.
+    pub(super) gossip: Vec<PeerAddress>,
 }
 
 const NONCE: Nonce = Nonce([0x77; 32]);
 
 impl Actor {
     pub(super) fn new(manner: Manner, content: Rc<Content>, seed: u64) -> Self {
-        Self { manner, content, talks: BTreeMap::new(), draws: Random::new(seed, "actor") }
+        Self {
+            manner,
+            content,
+            talks: BTreeMap::new(),
+            draws: Random::new(seed, "actor"),
+            gossip: Vec::new(),
+        }
     }
 
     pub(super) fn sendable(&self, conn: ConnId, max: usize) -> Vec<&[u8]> {
@@ -164,6 +172,10 @@ impl Actor {
         if count > 0 {
             self.say(conn, &Message::Have(vec![ChunkRange { first: 0, count }]));
         }
+        if !self.gossip.is_empty() {
+            let gossip = self.gossip.clone();
+            gossip.chunks(PEERS_MAX).for_each(|peers| self.say(conn, &Message::Peers(peers.to_vec())));
+        }
         if self.manner == Manner::Hostile(Script::Noise) {
             let noise: Vec<u8> = (0..300).map(|_| self.draws.draw() as u8).collect();
             self.raw(conn, &noise);
@@ -208,7 +220,7 @@ impl Actor {
                     return self.say(conn, &Message::Reject(Reject { run, why: RejectWhy::Absent }));
                 }
                 Script::Silent => return,
-                Script::WrongHashes | Script::Noise => {}
+                Script::WrongHashes | Script::Noise | Script::FalsePeers => {}
             }
         }
         let mut frame = (payload.len() as u32 + 8 + lie).to_le_bytes().to_vec();

@@ -38,6 +38,8 @@ pub(super) enum Happening {
     Work(Life, u64),
     /// The core hears of it.
     Answer(Life, u64),
+    /// An announce reaches its tracker.
+    Letter(u64),
     /// The user accepts the offer.
     Decide(Life),
     /// The civil time is told.

@@ -60,10 +60,21 @@ impl HostClock {
         self.jumped += seconds;
     }
 
+    /// Somebody sets it to the true time.
+    pub(super) fn set_right(&mut self, world: u64) {
+        self.jumped = 0;
+        self.jumped = civil(world).0 as i64 - self.civil(world).0 as i64;
+    }
+
     pub(super) fn civil(&self, world: u64) -> UnixTime {
         let seconds = i64::try_from(self.now(world).as_nanos() / 1_000_000_000).unwrap_or(i64::MAX);
         UnixTime(u64::try_from(EPOCH + seconds + self.jumped).unwrap_or(0))
     }
+}
+
+/// The true civil time.
+pub(super) const fn civil(world: u64) -> UnixTime {
+    UnixTime(EPOCH as u64 + world / 1_000_000_000)
 }
 
 #[cfg(test)]
@@ -81,5 +92,14 @@ mod tests {
                 assert!(world == 0 || clock.now(world - 1).as_nanos() < at, "{ppm} {at}");
             }
         }
+    }
+
+    #[test]
+    fn a_clock_that_was_set_right_shows_the_true_time() {
+        let mut clock = HostClock::new(50_000);
+        clock.jump(-1_000_000_000);
+        clock.stand_still(Window { from: 500, to: 3_600_000_000_000 });
+        clock.set_right(7_200_000_000_000);
+        assert_eq!(clock.civil(7_200_000_000_000), civil(7_200_000_000_000));
     }
 }

@@ -8,6 +8,7 @@ use truecopy_transport::pace::{Rate, Rates};
 use super::agenda::Happening;
 use super::host::{Part, Power};
 use super::net::{EndState, Severed};
+use super::watch::{Level, Mark};
 use super::weather::{MS, Window};
 use super::{Phase, SHARE, World, shapes};
 use crate::oracle::{Finding, Oracle, Standing, destination};
@@ -67,7 +68,7 @@ impl World<'_> {
             }
             Fault::Disk { host, fault } => self.hosts[usize::from(host)].disk.schedule(fault),
             Fault::CrashAtCall { host, call, .. } => self.hosts[usize::from(host)].disk.stop_at(call.max(1)),
-            // Streams, the network and the hosts' making know of these.
+            // Streams, the network, trackers and the hosts' making know of these.
             Fault::LostEdge { .. }
             | Fault::Delay { .. }
             | Fault::Slow { .. }
@@ -84,6 +85,7 @@ impl World<'_> {
             | Fault::Hostile { .. }
             | Fault::ClockRate { .. }
             | Fault::Think { .. }
+            | Fault::Tracker { .. }
             | Fault::NewerPeer { .. } => {}
         }
     }
@@ -190,6 +192,9 @@ impl World<'_> {
         let back = self.now + down_ms * MS;
         let back = if self.phase == Phase::Hostile { back.min(self.plan.heal.at_ms * MS) } else { back };
         self.hosts[host].stopped_for = None;
+        if let Some(watched) = &mut self.watched {
+            watched.mark(self.now, host, Mark::Crashed);
+        }
         match end {
             End::Kill => {
                 self.drop_process(host);
@@ -255,6 +260,9 @@ impl World<'_> {
         let life = self.hosts[host].life(host);
         self.hosts[host].process = None;
         self.may_be_over = true;
+        if let Some(watched) = &mut self.watched {
+            watched.stands(self.now, host, Level::Down);
+        }
         for index in 0..self.conns.len() {
             for side in [0, 1] {
                 let end = &mut self.conns[index].ends[side];
@@ -323,6 +331,12 @@ impl World<'_> {
         for host in 0..self.hosts.len() {
             self.hosts[host].disk.heal();
             self.hosts[host].person.settled = None;
+            if self.plan.scenario.trackers > 0 {
+                // Trackers take nothing from those whose clocks are wrong.
+                self.hosts[host].clock.set_right(self.now);
+                let life = self.hosts[host].life(host);
+                self.tell_time(life);
+            }
             self.agenda.add(self.now, Happening::Start(host));
             if self.hosts[host].moved > 0 {
                 self.found_again(host);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
 
-use truecopy_protocol::job::{Sign, Signature, Verdict, Verify};
+use truecopy_protocol::job::{Signature, Verdict, Verify};
 use truecopy_protocol::output::Failure;
 use truecopy_protocol::{NodeId, Now};
 use truecopy_transport::channel::tls::TlsConfig;
@@ -16,9 +16,10 @@ use super::clock::HostClock;
 use super::net;
 use super::process::Process;
 use super::weather::{MS, Window};
+use super::words::Acts;
 use crate::disk::FaultyDisk;
 use crate::oracle::Blocks;
-use crate::plan::ChannelKind;
+use crate::plan::{ChannelKind, Plan};
 
 /// What a host is here for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,14 +39,18 @@ pub(super) enum Power {
 pub(super) enum Identity {
     /// A name that nothing proves.
     Clear(NodeId),
+    /// Without a secure channel, yet with a key: trackers take no announce that is not signed.
+    Signing(KeyPair),
     Tls(KeyPair, Box<TlsConfig>),
 }
 
 impl Identity {
-    pub(super) fn new(kind: ChannelKind, seed: u64, host: usize) -> Self {
+    pub(super) fn new(plan: &Plan, host: usize) -> Self {
         let mut id = [0xa5; 32];
         id[..8].copy_from_slice(&(host as u64 + 1).to_le_bytes());
-        match kind {
+        let seed = plan.seed;
+        match plan.channel {
+            ChannelKind::Clear if plan.scenario.trackers > 0 => Self::Signing(KeyPair::from_seed(id.into())),
             ChannelKind::Clear => Self::Clear(NodeId(id)),
             ChannelKind::Tls => {
                 let key = KeyPair::from_seed(id.into());
@@ -64,14 +69,14 @@ impl Identity {
     pub(super) fn node_id(&self) -> NodeId {
         match self {
             Self::Clear(id) => *id,
-            Self::Tls(key, _) => key.node_id(),
+            Self::Signing(key) | Self::Tls(key, _) => key.node_id(),
         }
     }
 
-    pub(super) fn sign(&self, job: &Sign) -> Signature {
+    pub(super) fn sign(&self, statement: &[u8]) -> Signature {
         match self {
-            Self::Clear(id) => stand_in(*id, &job.statement),
-            Self::Tls(key, _) => key.sign(&job.statement),
+            Self::Clear(id) => stand_in(*id, statement),
+            Self::Signing(key) | Self::Tls(key, _) => key.sign(statement),
         }
     }
 
@@ -79,7 +84,7 @@ impl Identity {
         match self {
             Self::Clear(_) if stand_in(job.signer, &job.statement) == job.signature => Verdict::Genuine,
             Self::Clear(_) => Verdict::Forged,
-            Self::Tls(..) => verify(job.signer, &job.statement, &job.signature),
+            Self::Signing(_) | Self::Tls(..) => verify(job.signer, &job.statement, &job.signature),
         }
     }
 }
@@ -111,6 +116,8 @@ pub(super) struct Person {
     pub(super) received: (u64, u64),
     /// What happened that explains bytes that come twice.
     pub(super) interruptions: u64,
+    /// Bytes that were asked of two and came of the first as well.
+    pub(super) doubled: u64,
 }
 
 pub(super) struct Host {
@@ -122,6 +129,8 @@ pub(super) struct Host {
     pub(super) incarnation: u32,
     pub(super) process: Option<Process>,
     pub(super) person: Person,
+    /// What its process has said and heard.
+    pub(super) acts: Acts,
     pub(super) blocks: Option<Blocks>,
     /// Times it got another address.
     pub(super) moved: u16,
@@ -174,7 +183,9 @@ impl Host {
                 runs: 0,
                 received: (0, 0),
                 interruptions: 0,
+                doubled: 0,
             },
+            acts: Acts::default(),
             blocks: None,
             moved: 0,
             connections: BTreeMap::new(),
@@ -246,14 +257,14 @@ impl Host {
 
     pub(super) fn connect_channel(&self, key: Option<NodeId>) -> Option<SimChannel> {
         match &self.identity {
-            Identity::Clear(id) => Some(net::clear(*id, key)),
+            Identity::Clear(_) | Identity::Signing(_) => Some(net::clear(self.identity.node_id(), key)),
             Identity::Tls(_, config) => config.connect(key).ok().map(|tls| SimChannel::Tls(Box::new(tls))),
         }
     }
 
     pub(super) fn accept_channel(&self) -> Option<SimChannel> {
         match &self.identity {
-            Identity::Clear(id) => Some(net::clear(*id, None)),
+            Identity::Clear(_) | Identity::Signing(_) => Some(net::clear(self.identity.node_id(), None)),
             Identity::Tls(_, config) => config.accept().ok().map(|tls| SimChannel::Tls(Box::new(tls))),
         }
     }

@@ -8,6 +8,7 @@ use truecopy_transport::store::Ran;
 
 use super::agenda::{Happening, Life};
 use super::host::Part;
+use super::process::Process;
 use super::weather::{MS, below};
 use super::{World, panics, trace};
 use crate::oracle::{Finding, Oracle, Standing, complete, destination, staged_claim};
@@ -34,6 +35,16 @@ impl World<'_> {
                 self.check(host, checked);
             }
         }
+        self.judge_call(host, &job);
+        if let Job::Announce(word) = &job
+            && let Some(number) = self.process(life).map(Process::number)
+            && self.announces(life, number, word)
+        {
+            if let Some(process) = self.process(life) {
+                process.jobs.insert(number, job);
+            }
+            return;
+        }
         let draws = &mut self.job_draws[host];
         let takes = match &job {
             Job::Read(_) | Job::Land(_) | Job::Sign(_) | Job::Verify(_) => 50_000 + below(draws, 400_000),
@@ -51,8 +62,7 @@ impl World<'_> {
         }
         let at = self.take_worker(host, takes + slow);
         let Some(process) = self.process(life) else { return };
-        let number = process.next_job;
-        process.next_job += 1;
+        let number = process.number();
         process.jobs.insert(number, job);
         self.agenda.add(at, Happening::Work(life, number));
     }
@@ -84,14 +94,14 @@ impl World<'_> {
         let done = match stores.run(job) {
             Ran::Done(done) => done,
             Ran::Sign(job) => {
-                let signature = self.hosts[host].identity.sign(&job);
+                let signature = self.hosts[host].identity.sign(&job.statement);
                 job.done(signature)
             }
             Ran::Verify(job) => {
                 let verdict = self.hosts[host].identity.verify(&job);
                 job.done(verdict)
             }
-            // No tracker is in any plan.
+            // No such tracker is in the plan.
             Ran::Announce(job) => job.done(Err(AnnounceError::Unreachable)),
         };
         if panics::count() > panicked {

@@ -15,8 +15,11 @@ mod process;
 mod reread;
 mod shapes;
 mod trace;
+mod tracker;
 mod verdict;
+mod watch;
 mod weather;
+mod words;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -27,6 +30,7 @@ use truecopy_protocol::{AccessSecret, ShareId};
 
 pub use trace::{Answer, Keep, Record, Trace, What};
 pub use verdict::{Run, Stats, Verdict};
+pub use watch::{Bin, Level, Mark, Watch, Watched};
 
 use crate::content::{BadContent, Content};
 use crate::coverage::Coverage;
@@ -38,6 +42,7 @@ use agenda::{Agenda, Happening, Life};
 use host::{Host, Identity, Part};
 use net::Conn;
 use process::{EndId, HostDoor, Process, Tapped};
+use tracker::Houses;
 use weather::{MS, StreamCounts, Weather};
 
 /// The share of every run.
@@ -59,6 +64,8 @@ pub struct Options {
     pub until: Option<u64>,
     /// Happenings after which a run is given up; none: a hundred million.
     pub events_max: Option<u64>,
+    /// What is recorded for pictures.
+    pub watch: Watch,
 }
 
 /// Runs a plan.
@@ -103,6 +110,8 @@ pub(crate) struct World<'a> {
     draws: Random,
     job_draws: Vec<Random>,
     trace: Trace,
+    watched: Option<Watched>,
+    trackers: Houses,
     coverage: Coverage,
     phase: Phase,
     violation: Option<Violation>,
@@ -121,7 +130,7 @@ impl<'a> World<'a> {
         for host in 0..scenario.hosts() {
             let part = if host < usize::from(scenario.senders) { Part::Sender } else { Part::Receiver };
             let disk = FaultyDisk::new(plan.seed ^ (host as u64 + 1) << 48, Faults::default());
-            let identity = Identity::new(plan.channel, plan.seed, host);
+            let identity = Identity::new(plan, host);
             let rate = |fault: &Fault| match *fault {
                 Fault::ClockRate { host: of, ppm } if usize::from(of) == host => Some(ppm),
                 _ => None,
@@ -136,6 +145,7 @@ impl<'a> World<'a> {
             hosts.push(machine);
             job_draws.push(Random::new(plan.seed ^ (host as u64) << 32, "jobs"));
         }
+        let weather = Weather::new(plan);
         let mut world = Self {
             plan,
             content,
@@ -143,11 +153,14 @@ impl<'a> World<'a> {
             agenda: Agenda::new(plan.seed),
             hosts,
             conns: Vec::new(),
-            weather: Weather::new(plan),
+            trackers: Houses::new(plan, &weather),
+            weather,
             streams: StreamCounts::default(),
             draws: Random::new(plan.seed, "world"),
             job_draws,
             trace: Trace::new(options.keep),
+            watched: (options.watch == Watch::Swarm)
+                .then(|| Watched::new(scenario.hosts(), usize::from(scenario.senders))),
             coverage: Coverage::default(),
             phase: Phase::Hostile,
             violation: None,
@@ -203,6 +216,7 @@ impl<'a> World<'a> {
         }
         if self.violation.is_none() {
             self.look_back();
+            self.judge_doubled();
             self.reread();
         }
     }
@@ -223,6 +237,7 @@ impl<'a> World<'a> {
             Happening::Accept(conn) => self.accept(conn),
             Happening::Work(life, job) => self.work(life, job),
             Happening::Answer(life, job) => self.answer(life, job),
+            Happening::Letter(number) => self.letter_arrives(number),
             Happening::Decide(life) => self.decide(life),
             Happening::Clock(life) => self.tell_time(life),
             Happening::Fault(number) => self.fault_begins(number),
@@ -249,6 +264,7 @@ impl<'a> World<'a> {
                 self.hosts[self.conns[*conn].ends[*side].life.0].machine_deferred(self.now)
             }
             Happening::Dial { .. }
+            | Happening::Letter(_)
             | Happening::Start(_)
             | Happening::Fault(_)
             | Happening::FaultEnds(_)
@@ -289,6 +305,16 @@ impl<'a> World<'a> {
         if let Some(found) = door.found.take() {
             self.fail(Some(life.0), found);
         }
+        if let Some(end) = end.filter(|(index, _)| !self.conns[*index].tap.said.is_empty()) {
+            self.judge_words(life, end);
+        }
+        if let (Some(watched), Some((conn, side))) = (&mut self.watched, end) {
+            let conn = &mut self.conns[conn];
+            let bytes = conn.tap.take_given(net::way_of(side));
+            if bytes > 0 {
+                watched.came(now, life.0, conn.ends[1 - side].life.0, bytes);
+            }
+        }
         Some(result)
     }
 
@@ -308,6 +334,7 @@ impl<'a> World<'a> {
                 Output::Dial { conn, share: _, to, key } => self.dial(life, conn, &to, key),
                 Output::Hangup { conn, why } => {
                     self.judge_hangup(life, conn, why);
+                    self.hears_no_more(life, conn, why);
                     self.hang_up(life, conn);
                 }
                 Output::Flush { conn } | Output::Resume { conn } => {
@@ -357,6 +384,9 @@ impl<'a> World<'a> {
 
     fn told(&mut self, life: Life, event: Event) {
         self.count_event(&event);
+        if let Event::PeerUp { peer, .. } = &event {
+            self.judge_meeting(life.0, *peer);
+        }
         match self.hosts[life.0].part {
             Part::Sender => self.sender_told(life, &event),
             Part::Receiver => self.receiver_told(life, event),

@@ -12,6 +12,7 @@ use super::agenda::{Happening, Life};
 use super::channel::SimChannel;
 use super::process::EndId;
 use super::weather::{Course, MS};
+use super::words::Words;
 use super::{World, shapes};
 use crate::clear::Clear;
 use crate::oracle::Tap;
@@ -84,6 +85,7 @@ pub(super) struct Conn {
     pub(super) nth: u32,
     pub(super) ends: [End; 2],
     pub(super) tap: Tap,
+    pub(super) words: Words,
     /// Nothing passes any more, and nobody is told.
     pub(super) severed: Severed,
     pub(super) damaged: bool,
@@ -176,7 +178,8 @@ pub(super) fn address(host: usize, moved: u16) -> SocketAddr {
     SocketAddr::new(IpAddr::V4(ip), 7000 + moved)
 }
 
-fn host_at(address: SocketAddr) -> Option<(usize, u16)> {
+/// The host that has an address, and how often it had moved by then.
+pub(super) fn host_at(address: SocketAddr) -> Option<(usize, u16)> {
     let IpAddr::V4(ip) = address.ip() else { return None };
     let [ten, a, b, c] = ip.octets();
     let host = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
@@ -237,6 +240,9 @@ impl World<'_> {
 
     fn connect(&mut self, from: Life, conn: ConnId, sender: usize, key: Option<NodeId>, back: u64) {
         let receiver = from.0;
+        if self.meets_by_trackers() && self.hosts[receiver].connections.is_empty() {
+            self.coverage.branch("met by a tracker alone");
+        }
         let nth = self.hosts[receiver].connections.entry(sender).or_default();
         let number = *nth;
         *nth += 1;
@@ -263,12 +269,16 @@ impl World<'_> {
         ];
         let severed = Severed::Not;
         let tap = Tap::new(order);
-        self.conns.push(Conn { receiver, sender, nth: number, ends, tap, severed, damaged });
+        let words = Words::default();
+        self.conns.push(Conn { receiver, sender, nth: number, ends, tap, words, severed, damaged });
         if let Some(process) = self.process(from) {
             process.dials.remove(&conn);
             process.ends.insert(conn, (index, 0));
         }
         self.coverage.branch("connected");
+        if !self.hosts[receiver].acts.hinted.contains(&sender) {
+            self.coverage.branch("met by hearsay");
+        }
         let slow = self.hosts[sender].slow_accept(self.now);
         if slow > 0 {
             self.coverage.fault("slow-accept");

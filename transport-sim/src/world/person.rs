@@ -9,7 +9,7 @@ use truecopy_protocol::content::tree::OneByOne;
 use truecopy_protocol::input::{self, Afterwards, Command, Fetch, Order, PeerHint, Share as Offered};
 use truecopy_protocol::job::{Outcome, StorageError};
 use truecopy_protocol::output::{Event, Failure};
-use truecopy_protocol::wire::Reason;
+use truecopy_protocol::wire::{PeerAddress, Reason};
 use truecopy_protocol::{Candidate, UnixTime};
 use truecopy_transport::disk::{Disk, FileIdentity, OpenMode};
 use truecopy_transport::store::{
@@ -21,12 +21,14 @@ use super::actor::{Actor, Manner};
 use super::agenda::{Happening, Life};
 use super::host::{Part, Power};
 use super::process::Process;
+use super::watch::{Level, Mark};
 use super::weather::MS;
+use super::words::Acts;
 use super::{Phase, SECRET, SHARE, World, host, net};
 use crate::content::Content;
 use crate::disk::{Faults, FaultyDisk};
 use crate::oracle::{Standing, complete};
-use crate::plan::{Fault, Staying, Swarming};
+use crate::plan::{Fault, Script, Staying, Swarming, Told};
 
 /// The pause of a person before the program is run again; doubles up to eight times.
 const RERUN: u64 = 2_000 * MS;
@@ -67,6 +69,7 @@ impl World<'_> {
         }
         state.incarnation += 1;
         state.person.runs += 1;
+        state.acts = Acts::default();
         state.busy_until.clear();
         let mut seed = [0; 32];
         seed[..8].copy_from_slice(&self.plan.seed.to_le_bytes());
@@ -81,6 +84,10 @@ impl World<'_> {
         process.pacer.set(now, state.rates);
         state.process = Some(process);
         let life = state.life(host);
+        if let Some(watched) = &mut self.watched {
+            let has = if state.part == Part::Sender { self.content.manifest.total_size() } else { 0 };
+            watched.stands(self.now, host, Level::Has(has));
+        }
         self.tell_time(life);
         match self.hosts[host].part {
             Part::Sender => self.send(life),
@@ -97,7 +104,10 @@ impl World<'_> {
     fn send(&mut self, life: Life) {
         let content = Rc::clone(&self.content);
         if let Some(manner) = self.manner(life.0) {
-            let actor = Actor::new(manner, content, self.plan.seed);
+            let mut actor = Actor::new(manner, content, self.plan.seed);
+            if manner == Manner::Hostile(Script::FalsePeers) {
+                actor.gossip = self.false_peers();
+            }
             if let Some(process) = self.process(life) {
                 process.actor = Some(actor);
             }
@@ -124,12 +134,24 @@ impl World<'_> {
         let offered = Offered::new(SHARE, SECRET, Arc::clone(&content.manifest), Arc::clone(&content.layers));
         let offered = match self.plan.scenario.swarm {
             Swarming::Off => offered,
-            Swarming::On => {
+            Swarming::AsTold | Swarming::On => {
                 let port = Some(net::address(life.0, self.hosts[life.0].moved).port());
                 Offered { swarm: input::Swarming::On, port, ..offered }
             }
         };
         self.command(life, Command::Share(offered));
+        self.name_trackers(life);
+    }
+
+    /// Every host as it is, and some at addresses where nobody is, or somebody else.
+    fn false_peers(&self) -> Vec<PeerAddress> {
+        let hosts = self.hosts.len();
+        let key = |host: usize| self.hosts[host].identity.node_id();
+        let true_ones = (0..hosts).map(|host| (key(host), net::address(host, self.hosts[host].moved)));
+        let elsewhere = (0..3).map(|n| (key(hosts - 1), net::address(n, 0)));
+        let nowhere = (0..3).map(|n| (key(0), net::address(hosts + n, 0)));
+        let all = true_ones.chain(elsewhere).chain(nowhere);
+        all.map(|(key, address)| PeerAddress { key, address }).collect()
     }
 
     fn manner(&mut self, host: usize) -> Option<Manner> {
@@ -151,14 +173,26 @@ impl World<'_> {
             0 => senders,
             some => some.min(senders),
         };
+        let sources = match self.plan.scenario.told {
+            Told::Addresses => sources,
+            Told::TrackersAlone => 0,
+        };
         let peers = (0..sources).map(|n| self.hint((life.0 + n) % senders)).collect();
         let content = self.content.manifest.content_id();
-        let plain = Fetch::new(SHARE, content, SECRET, self.introduce(life.0, peers));
+        let peers = self.introduce(life.0, peers);
+        self.hosts[life.0].acts.hinted = peers.iter().filter_map(host_of).collect();
+        let plain = Fetch {
+            port: Some(net::address(life.0, self.hosts[life.0].moved).port()),
+            ..Fetch::new(SHARE, content, SECRET, peers)
+        };
         let fetch = match self.plan.scenario.swarm {
-            Swarming::Off => plain,
-            Swarming::On => Fetch {
-                swarm: input::Swarming::On,
-                port: Some(net::address(life.0, self.hosts[life.0].moved).port()),
+            // As with a ticket: the sender may say otherwise, and does not.
+            Swarming::Off => Fetch { swarm: input::Swarming::AsTold, ..plain },
+            told @ (Swarming::AsTold | Swarming::On) => Fetch {
+                swarm: match told {
+                    Swarming::On => input::Swarming::On,
+                    Swarming::Off | Swarming::AsTold => input::Swarming::AsTold,
+                },
                 order: Order::RarestFirst,
                 afterwards: match self.plan.scenario.staying {
                     Staying::Leave => Afterwards::Leave,
@@ -168,6 +202,7 @@ impl World<'_> {
             },
         };
         self.command(life, Command::Fetch(fetch));
+        self.name_trackers(life);
     }
 
     /// Adds as many other receivers as a tracker would name.
@@ -225,6 +260,9 @@ impl World<'_> {
             }
             Event::Progress { progress, .. } => {
                 self.hosts[host].person.received.1 = progress.received;
+                if let Some(watched) = &mut self.watched {
+                    watched.stands(self.now, host, Level::Has(progress.verified));
+                }
                 if !self.disk_lies(host)
                     && let Some(blocks) = &self.hosts[host].blocks
                 {
@@ -237,9 +275,17 @@ impl World<'_> {
                 self.judge_gone(life, why);
             }
             Event::Completed { outcome, .. } => {
+                if (0..usize::from(self.plan.scenario.senders)).all(|host| self.hosts[host].process.is_none())
+                {
+                    self.coverage.branch("completed without a sender");
+                }
                 self.hosts[host].person.outcome = Some(outcome);
                 self.hosts[host].person.finished = Some(self.now);
                 self.may_be_over = true;
+                if let Some(watched) = &mut self.watched {
+                    watched.stands(self.now, host, Level::Has(self.content.manifest.total_size()));
+                    watched.mark(self.now, host, Mark::Done);
+                }
                 if self.plan.scenario.staying == Staying::Seed {
                     self.seed(life);
                 }
@@ -335,6 +381,9 @@ impl World<'_> {
         let host = life.0;
         let back = self.hosts[host].stopped_for.take();
         self.exit(host);
+        if let Some(watched) = &mut self.watched {
+            watched.mark(self.now, host, Mark::Left);
+        }
         let person = &mut self.hosts[host].person;
         let (before, last) = person.received;
         person.received = (before + last, 0);
@@ -352,6 +401,14 @@ impl World<'_> {
             blocks.killed();
         }
     }
+}
+
+/// The host that a hint leads to.
+fn host_of(hint: &PeerHint) -> Option<usize> {
+    hint.addresses.iter().find_map(|address| match address {
+        Candidate::Tcp(address) => net::host_at(*address).map(|(host, _)| host),
+        Candidate::Host { .. } => None,
+    })
 }
 
 /// Looks at the destination, and opens the staging if anything is missing.

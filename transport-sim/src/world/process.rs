@@ -6,6 +6,7 @@ use truecopy_protocol::input::{Command, Input, LinkLoss};
 use truecopy_protocol::job::{Done, Job};
 use truecopy_protocol::output::Output;
 use truecopy_protocol::{Config, ConnId, Node, Now};
+use truecopy_server::tracker::Token;
 use truecopy_transport::link;
 use truecopy_transport::pace::Pacer;
 use truecopy_transport::pump::Flow;
@@ -31,10 +32,12 @@ pub(super) struct Process {
     pub(super) jobs: BTreeMap<u64, Job>,
     /// Jobs that are done, whose answer is on its way.
     pub(super) answers: BTreeMap<u64, Done>,
-    pub(super) next_job: u64,
+    next_job: u64,
     pub(super) ends: BTreeMap<ConnId, EndId>,
     pub(super) dials: BTreeSet<ConnId>,
     pub(super) next_conn: u64,
+    /// What trackers gave for announces, by tracker.
+    pub(super) tokens: BTreeMap<usize, Token>,
     /// When the next look at the timers is scheduled.
     pub(super) wake: Option<u64>,
     paused: BTreeSet<ConnId>,
@@ -58,6 +61,7 @@ impl Process {
             ends: BTreeMap::new(),
             dials: BTreeSet::new(),
             next_conn: 0,
+            tokens: BTreeMap::new(),
             wake: None,
             paused: BTreeSet::new(),
             pacer: Pacer::default(),
@@ -70,6 +74,12 @@ impl Process {
     /// What the core, or whoever speaks in its place, has for a connection.
     pub(super) fn sendable(&self, conn: ConnId, max: usize) -> Vec<&[u8]> {
         self.actor.as_ref().map_or_else(|| self.node.sendable(conn, max), |actor| actor.sendable(conn, max))
+    }
+
+    /// The number of the next job.
+    pub(super) const fn number(&mut self) -> u64 {
+        self.next_job += 1;
+        self.next_job - 1
     }
 
     fn handle(&mut self, now: Now, input: Input<'_>, see: &mut dyn FnMut(&Output)) {
@@ -139,6 +149,10 @@ impl HostDoor<'_> {
     fn tap(&mut self, input: &Input<'_>) -> Checked {
         let Some(Tapped { tap, out, truth }) = &mut self.tapped else { return Ok(()) };
         match input {
+            Input::Connected { .. } => {
+                tap.met.insert(*out);
+                Ok(())
+            }
             Input::Received { conn, bytes } => {
                 let way = match out {
                     Way::Down => Way::Up,

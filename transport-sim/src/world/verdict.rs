@@ -9,11 +9,12 @@ use truecopy_protocol::wire::Reason;
 use super::agenda::Life;
 use super::host::Part;
 use super::trace::Trace;
+use super::watch::{Mark, Watched};
 use super::{Phase, World};
 use crate::coverage::Coverage;
 use crate::disk::DiskFault;
 use crate::oracle::{Blocks, Finding, Oracle, Violation};
-use crate::plan::{Allowed, ChannelKind, End, Fault, Staying, Swarming};
+use crate::plan::{Allowed, ChannelKind, End, Fault, Staying};
 
 /// Dials of one host within ten seconds at most, for each of its sources (L4).
 const DIALS_MAX: usize = 40;
@@ -68,6 +69,8 @@ pub struct Run {
     pub blocks: Vec<(u16, Blocks)>,
     /// When each receiver had placed everything, in nanoseconds, by host.
     pub finished: Vec<(u16, u64)>,
+    /// Who had what when, if that was asked for.
+    pub watched: Option<Watched>,
 }
 
 impl Run {
@@ -105,7 +108,7 @@ impl World<'_> {
         self.has(|fault| matches!(fault, Fault::Disk { host: of, fault: DiskFault::Edit { .. } } if usize::from(*of) == host))
     }
 
-    fn damages_bytes(&self) -> bool {
+    pub(super) fn damages_bytes(&self) -> bool {
         self.plan.channel == ChannelKind::Clear && self.has(Fault::damages_bytes)
     }
 
@@ -144,14 +147,19 @@ impl World<'_> {
     /// Whether the plan explains this error (S10).
     pub(super) fn judge_failure(&mut self, host: usize, why: Failure) {
         self.coverage.branch(failure_name(why));
+        // Trackers know nobody whose announces they did not get or take.
+        let is_untold = self.meets_by_trackers() && !self.plan.faults.is_empty();
         let explained = match why {
             Failure::NotAvailable => {
-                let is_swarm = self.plan.scenario.swarm == Swarming::On;
+                let is_swarm = self.plan.scenario.swarm.is_swarm();
                 let sender_goes = self.has(Fault::breaks_links) || self.has_disk_fault(Part::Sender);
                 self.damages_bytes() || self.has_hostile() || is_swarm && sender_goes
             }
             Failure::NotFound(_) | Failure::LinkLost(_) | Failure::SenderLeft(_) => {
-                self.has(Fault::breaks_links) || self.damages_bytes() || self.has_disk_fault(Part::Sender)
+                is_untold
+                    || self.has(Fault::breaks_links)
+                    || self.damages_bytes()
+                    || self.has_disk_fault(Part::Sender)
             }
             Failure::NoSuchShare | Failure::SourceChanged(_) | Failure::SourceUnreadable(_) => {
                 self.has_disk_fault(Part::Sender) || self.damages_bytes() || self.has_hostile()
@@ -180,6 +188,9 @@ impl World<'_> {
         };
         let conn = &self.conns[index];
         let other = conn.ends[1 - side].life.0;
+        if let Some(watched) = &mut self.watched {
+            watched.mark(self.now, other, Mark::Banned);
+        }
         let is_hostile =
             self.has(|fault| matches!(fault, Fault::Hostile { host, .. } if usize::from(*host) == other));
         let is_damaged = conn.damaged
@@ -203,6 +214,8 @@ impl World<'_> {
         };
         self.coverage.branch(match why {
             PeerGone::Said(_) => "peer said goodbye",
+            PeerGone::Dismissed(Reason::Replaced) => "twins parted",
+            PeerGone::Dismissed(Reason::NotInterested) => "a peer without use gave way",
             PeerGone::Dismissed(_) => "peer dismissed",
             PeerGone::Misbehaved(_) => "peer misbehaved",
             PeerGone::Lost(_) => "peer lost",
@@ -250,7 +263,7 @@ impl World<'_> {
     /// What can only be judged at the end (L4, L5).
     pub(super) fn look_back(&mut self) {
         let scenario = &self.plan.scenario;
-        let is_swarm = scenario.swarm == Swarming::On;
+        let is_swarm = scenario.swarm.is_swarm();
         let sources = match scenario.sources {
             _ if is_swarm => scenario.hosts(),
             0 => usize::from(scenario.senders),
@@ -360,7 +373,8 @@ impl World<'_> {
         let finished = finished.filter_map(|(host, state)| Some((host, state.person.finished?))).collect();
         let take = |(host, state): (u16, Host)| state.blocks.map(|blocks| (host, blocks));
         let blocks = (0..).zip(self.hosts).filter_map(take).collect();
-        Run { verdict, trace: self.trace, coverage: self.coverage, stats, blocks, finished }
+        let (trace, coverage, watched) = (self.trace, self.coverage, self.watched);
+        Run { verdict, trace, coverage, stats, blocks, finished, watched }
     }
 }
 

@@ -68,6 +68,7 @@ pub(super) fn coverage(args: &CoverageArgs, context: &Context) -> Result<Outcome
     let parts = [
         (Cast::Pair, ChannelKind::Clear, 2),
         (Cast::Five, ChannelKind::Clear, 3),
+        (Cast::Swarm, ChannelKind::Clear, 4),
         (Cast::Varied, ChannelKind::Clear, 4),
         (Cast::Varied, ChannelKind::Tls, 1),
     ];
@@ -135,11 +136,18 @@ pub(super) fn bench(args: &BenchArgs, context: &Context) -> Result<Outcome> {
             Target::AtMost(most) => ("at most", most),
         };
         let met = if figure.is_met() { "" } else { "   MISSED" };
+        // Of ratios the second place behind the point matters.
+        let places = if target < 10.0 { 2 } else { 0 };
         say(
             context,
             &format!(
-                "{:<40} {:>12.1} {:<10} {word} {target:.0}{met}\n{:<40} {}",
-                figure.what, figure.value, figure.unit, "", figure.remark
+                "{:<44} {:>12.*} {:<10} {word} {target:.places$}{met}\n{:<44} {}",
+                figure.what,
+                places.max(1),
+                figure.value,
+                figure.unit,
+                "",
+                figure.remark
             ),
         );
         if !figure.is_met() {

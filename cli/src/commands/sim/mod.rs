@@ -4,6 +4,7 @@ mod campaign;
 mod plans;
 mod shrink;
 mod story;
+mod swarm;
 
 use std::process::ExitCode;
 
@@ -44,6 +45,7 @@ pub fn run(args: &SimArgs, context: &Context) -> Result<Outcome> {
         SimCommand::Plan(args) => plans::write(args, context),
         SimCommand::Shrink(args) => shrink::run(args, context),
         SimCommand::Explain(args) => plans::explain(args, context),
+        SimCommand::Swarm(args) => swarm::run(args, context),
         SimCommand::Coverage(args) => campaign::coverage(args, context),
         SimCommand::CheckDeterminism(args) => campaign::determinism(args, context),
         SimCommand::Mutants => campaign::mutants(context),

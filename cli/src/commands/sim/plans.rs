@@ -6,7 +6,8 @@ use std::path::Path;
 use truecopy_sim::plan::{Plan, SeedText};
 use truecopy_sim::recorded;
 use truecopy_sim::report;
-use truecopy_sim::world::{self, Keep, Options, Run, Verdict};
+use truecopy_sim::scenes;
+use truecopy_sim::world::{self, Keep, Options, Run, Verdict, Watch};
 use truecopy_transport::record::MAGIC;
 
 use super::{Outcome, say};
@@ -27,7 +28,8 @@ pub(super) fn replay(args: &SimReplayArgs, context: &Context) -> Result<Outcome>
     let plan = read(&args.plan)?;
     let keep = if args.trace || args.svg.is_some() { Keep::All } else { Keep::Last };
     let until = args.until.map(|seconds| (seconds.clamp(0.0, 1e9) * 1e9) as u64);
-    let ran = run(&plan, &Options { keep, until, ..Options::default() })?;
+    let watch = if args.swarm_svg.is_some() { Watch::Swarm } else { Watch::Nothing };
+    let ran = run(&plan, &Options { keep, until, watch, ..Options::default() })?;
     if args.trace {
         let mut text = String::new();
         for record in ran.trace.records() {
@@ -39,6 +41,9 @@ pub(super) fn replay(args: &SimReplayArgs, context: &Context) -> Result<Outcome>
     }
     if let Some(path) = &args.svg {
         write_file(path, &report::picture(&plan, &ran))?;
+    }
+    if let Some(path) = &args.swarm_svg {
+        draw_swarm(path, &plan, &ran)?;
     }
     let again = format!("truecopy sim replay {}", Shown::path(Path::new(&args.plan)));
     Ok(verdict(&plan, &ran, &again, context))
@@ -60,12 +65,15 @@ pub(super) fn explain(args: &ExplainArgs, context: &Context) -> Result<Outcome> 
     Ok(Outcome::Pass)
 }
 
-/// Reads a plan: a seed, a file, or a recording.
+/// Reads a plan: a seed, a file, a recording, or a scene if no file has its name.
 pub(super) fn read(text: &str) -> Result<Plan> {
     if text.starts_with("tc1:") {
         return text.parse().map(Plan::of_seed).map_err(|error| Error::usage(format!("{error}")));
     }
     let path = Path::new(text);
+    if let Some(scene) = scenes::named(text).filter(|_| !path.exists()) {
+        return Ok(scene.scene().plan);
+    }
     let bytes = fs::read(path).map_err(|error| Error::local("read", path, &error))?;
     let name = Shown::path(path);
     let plan = if bytes.starts_with(&MAGIC[..]) {
@@ -74,7 +82,7 @@ pub(super) fn read(text: &str) -> Result<Plan> {
         let text = String::from_utf8_lossy(&bytes);
         Plan::from_toml(&text).map_err(|error| {
             Error::usage(format!("{name}: {error}"))
-                .hint("name a plan, a recording that --record wrote, or a seed as tc1:…")
+                .hint("name a plan, a scene, a recording that --record wrote, or a seed as tc1:…")
         })?
     };
     plan.check().map_err(|error| Error::usage(format!("{name}: {error}")))?;
@@ -108,6 +116,11 @@ fn verdict(plan: &Plan, ran: &Run, again: &str, context: &Context) -> Outcome {
         }
     }
     Outcome::Pass
+}
+
+/// Draws a run that was watched.
+pub(super) fn draw_swarm(path: &Path, plan: &Plan, ran: &Run) -> Result<()> {
+    write_file(path, &report::swarm_picture(plan, ran).unwrap_or_default())
 }
 
 /// Writes a file as a whole.

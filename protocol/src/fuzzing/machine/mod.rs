@@ -8,8 +8,10 @@ mod operations;
 mod rig;
 mod steps;
 mod store;
+mod swarm;
 #[cfg(test)]
 mod tests;
 
 pub use bytes::machine_bytes;
 pub use operations::machine_operations;
+pub use swarm::machine_swarm;

@@ -3,6 +3,7 @@
 use alloc::collections::BTreeMap;
 
 use crate::content::identity::Role;
+use crate::input::{Afterwards, Swarming};
 use crate::job::JobId;
 use crate::output::{Event, Pausing, Refusal};
 use crate::{ConnId, ContentId, ShareId};
@@ -52,6 +53,9 @@ struct Peer {
 struct Life {
     stage: Stage,
     role: Role,
+    /// Whether peers may meet: then both directions go over each connection, whoever dialled.
+    swarm: Swarming,
+    afterwards: Afterwards,
     content: ContentId,
     peers: BTreeMap<ConnId, Peer>,
 }
@@ -90,8 +94,37 @@ impl Model {
             Role::Initiator => Stage::Seeking,
             Role::Responder => Stage::Served,
         };
-        let before = self.lives.insert(share, Life { stage, role, content, peers: BTreeMap::new() });
+        let (swarm, afterwards) = (Swarming::Off, Afterwards::Leave);
+        let life = Life { stage, role, swarm, afterwards, content, peers: BTreeMap::new() };
+        let before = self.lives.insert(share, life);
         assert!(before.is_none(), "a driver does not use the name of a share again");
+    }
+
+    /// A share that has just begun is one of a swarm, or may become so.
+    pub(super) fn swarms(&mut self, share: ShareId, swarm: Swarming, afterwards: Afterwards) {
+        if let Some(life) = self.lives.get_mut(&share) {
+            (life.swarm, life.afterwards) = (swarm, afterwards);
+        }
+    }
+
+    /// Whether peers of a share may meet.
+    pub(super) fn is_swarm(&self, share: ShareId) -> bool {
+        self.lives.get(&share).is_some_and(|life| life.swarm == Swarming::On)
+    }
+
+    /// Whether a share that was fetched may be served from its place now.
+    pub(super) fn may_seed(&self, share: ShareId) -> bool {
+        let may = |life: &Life| {
+            life.stage == Stage::Placed && life.role == Role::Initiator && life.afterwards == Afterwards::Seed
+        };
+        self.lives.get(&share).is_some_and(may)
+    }
+
+    /// What was fetched is served from now on.
+    pub(super) fn seeds(&mut self, share: ShareId) {
+        if let Some(life) = self.lives.get_mut(&share) {
+            (life.stage, life.role) = (Stage::Served, Role::Responder);
+        }
     }
 
     /// It was refused: there never was one.
@@ -141,6 +174,9 @@ impl Life {
         let stage = self.stage;
         let is_fetching = matches!(stage, Stage::Seeking | Stage::Offered | Stage::Accepted);
         let is_there = |conn: &ConnId| self.peers.contains_key(conn);
+        // Whoever fetches in a swarm serves as well, and whoever has fetched there may have been dialled.
+        let gives = self.role == Role::Responder || self.swarm == Swarming::On;
+        let stays = stage == Stage::Placed && self.afterwards == Afterwards::Seed;
         let good = match event {
             Event::Offer { manifest, .. } => {
                 self.stage = Stage::Offered;
@@ -149,7 +185,8 @@ impl Life {
             Event::PeerUp { conn, role, .. } => {
                 let is_new = !is_there(conn);
                 self.peers.insert(*conn, Peer { pausing: Pausing::Resumed, uploaded: 0 });
-                is_new && *role == self.role && (is_fetching || stage == Stage::Served)
+                let is_right = *role == self.role || self.swarm == Swarming::On;
+                is_new && is_right && (is_fetching || stays || stage == Stage::Served)
             }
             Event::PeerDown { conn, .. } => self.peers.remove(conn).is_some(),
             Event::Waiting { .. } | Event::Fetching { .. } => is_fetching,
@@ -158,13 +195,17 @@ impl Life {
             }
             Event::Uploaded { conn, bytes, .. } => self.peers.get_mut(conn).is_some_and(|peer| {
                 let before = core::mem::replace(&mut peer.uploaded, *bytes);
-                self.role == Role::Responder && before < *bytes
+                gives && before < *bytes
             }),
-            Event::PeerPaused { conn, now, .. } => self.peers.get_mut(conn).is_some_and(|peer| {
-                self.role == Role::Responder && core::mem::replace(&mut peer.pausing, *now) != *now
-            }),
-            // Neither a swarm nor its peers are asked for.
-            Event::Swarmed { .. } | Event::Peers { .. } => false,
+            Event::PeerPaused { conn, now, .. } => self
+                .peers
+                .get_mut(conn)
+                .is_some_and(|peer| gives && core::mem::replace(&mut peer.pausing, *now) != *now),
+            Event::Swarmed { .. } => {
+                self.role == Role::Initiator
+                    && core::mem::replace(&mut self.swarm, Swarming::On) == Swarming::AsTold
+            }
+            Event::Peers { peers, .. } => peers.iter().all(|peer| self.peers.contains_key(&peer.conn)),
             Event::Completed { .. } => {
                 self.stage = Stage::Placed;
                 cause == Cause::Answer(Kind::Commit) && matches!(stage, Stage::Accepted | Stage::Told)

@@ -12,7 +12,9 @@ use crate::config::Config;
 use crate::content::identity::Role;
 use crate::content::manifest::EntryKind;
 use crate::content::selection::Selection;
-use crate::input::{Command, Fetch, Input, LinkLoss, Path, PeerHint, READ_MAX, Share};
+use crate::input::{
+    Afterwards, Command, Fetch, Input, LinkLoss, Order, Path, PeerHint, READ_MAX, Share, Swarming,
+};
 use crate::job::{Job, StorageError};
 use crate::output::{Event, Output, Refusal};
 use crate::wire::{BlockRun, Message, Reason};
@@ -202,6 +204,52 @@ impl Rig {
         assert_eq!(refused, (!is_new).then_some(Refusal::Duplicate));
     }
 
+    /// Fetches a content in a swarm, or in one as soon as a source says so, from so many peers.
+    pub(super) fn fetch_in_swarm(
+        &mut self,
+        share: ShareId,
+        number: usize,
+        peers: usize,
+        (swarm, afterwards): (Swarming, Afterwards),
+    ) {
+        if self.model.stage(share).is_some() {
+            return;
+        }
+        let content = content(number);
+        let id = content.manifest.content_id();
+        self.store.add(share, content);
+        self.model.begin(share, Role::Initiator, id);
+        self.model.swarms(share, swarm, afterwards);
+        let peers = (0..peers).map(hint).collect();
+        let (port, order) = (Some(7), Order::RarestFirst);
+        let fetch = Fetch { swarm, afterwards, port, order, ..Fetch::new(share, id, SECRET, peers) };
+        assert_eq!(self.command(share, Command::Fetch(fetch)), None);
+    }
+
+    /// Serves a content to a swarm; one that was fetched, from its place.
+    pub(super) fn seed(&mut self, share: ShareId, number: usize) {
+        let may_seed = self.model.may_seed(share);
+        if !may_seed && self.model.stage(share).is_some() {
+            return;
+        }
+        let content = if may_seed { self.store.content(share) } else { content(number) };
+        let (manifest, layers) = (content.manifest.clone(), content.layers.clone());
+        if !may_seed {
+            self.store.add(share, content);
+            self.model.begin(share, Role::Responder, manifest.content_id());
+            self.model.swarms(share, Swarming::On, Afterwards::Leave);
+        }
+        let offered =
+            Share { swarm: Swarming::On, port: Some(7), ..Share::new(share, SECRET, manifest, layers) };
+        match (self.command(share, Command::Share(offered)), may_seed) {
+            (None, true) => self.model.seeds(share),
+            (None, false) => {}
+            // Its last jobs are not done.
+            (Some(_), true) => {}
+            (Some(_), false) => self.model.forget(share),
+        }
+    }
+
     /// Accepts offers that wait.
     pub(super) fn accept_offers(&mut self, selection: &Selection) {
         for share in core::mem::take(&mut self.offers) {
@@ -266,7 +314,12 @@ impl Rig {
         }
         self.conns.insert(conn);
         self.links.push(Link::new(conn, role, peer));
-        self.handle(Input::Connected { conn, role, local: US, peer, path: Path::Memory }, Cause::Other);
+        // Half of the peers come over a network, where they are told of and banned by address.
+        let path = match peer.0[0] {
+            odd if odd % 2 == 1 => Path::Tcp(([10, 0, 0, odd], 7_000).into()),
+            _ => Path::Memory,
+        };
+        self.handle(Input::Connected { conn, role, local: US, peer, path }, Cause::Other);
     }
 
     /// A dial fails, or a connection is lost.

@@ -130,7 +130,7 @@ pub(super) fn sense(rig: &mut Rig, input: &mut Cursor<'_>) {
     if is_source { source(rig, input, conn) } else { receiver(rig, input, conn) }
 }
 
-fn source(rig: &mut Rig, input: &mut Cursor<'_>, conn: ConnId) {
+pub(super) fn source(rig: &mut Rig, input: &mut Cursor<'_>, conn: ConnId) {
     let act = input.below(8);
     let guess = ShareId(u32::from(input.u8() % 4));
     let share = rig.model.share_of(conn).unwrap_or(guess);
@@ -178,7 +178,7 @@ fn source(rig: &mut Rig, input: &mut Cursor<'_>, conn: ConnId) {
     }
 }
 
-fn receiver(rig: &mut Rig, input: &mut Cursor<'_>, conn: ConnId) {
+pub(super) fn receiver(rig: &mut Rig, input: &mut Cursor<'_>, conn: ConnId) {
     let act = input.below(6);
     let guess = ShareId(u32::from(input.u8() % 4));
     let share = rig.model.share_of(conn).unwrap_or(guess);
@@ -216,7 +216,9 @@ pub(super) fn open(rig: &mut Rig, conn: ConnId, share: ShareId) {
 pub(super) fn serve_well(rig: &mut Rig, conn: ConnId) {
     rig.take(conn, usize::MAX);
     let Some(link) = rig.links.iter_mut().find(|link| link.conn == conn) else { return };
-    if link.role != Role::Initiator {
+    // In a swarm whoever came gives as well.
+    let gives = rig.model.share_of(conn).is_some_and(|share| rig.model.is_swarm(share));
+    if link.role != Role::Initiator && !gives {
         return;
     }
     let Some(share) = rig.model.share_of(conn) else {

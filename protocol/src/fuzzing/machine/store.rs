@@ -2,16 +2,37 @@
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::content::{Content, hash};
 use crate::content::manifest::EntryKind;
 use crate::content::selection::Selection;
 use crate::content::tree::{OneByOne, subtree};
 use crate::job::{
-    AnnounceError, Claim, Done, Job, Land, Opened, Outcome, Read, Rehash, Signature, StorageError, Trust,
-    Verdict,
+    Announce, AnnounceError, AnnounceReply, Claim, Done, Job, Land, Opened, Outcome, Read, Rehash, Signature,
+    StorageError, TrackerPeer, Trust, Verdict,
 };
-use crate::{BlobId, ChunkIndex, EntryIndex, ShareId};
+use crate::{BlobId, ChunkIndex, EntryIndex, NodeId, ShareId};
+
+/// What a tracker says: it names two peers, or is not to be had.
+fn announced(job: Announce, luck: Option<StorageError>) -> Done {
+    let peer =
+        |number: u8| TrackerPeer { node: NodeId([number; 32]), address: ([10, 0, 0, number], 7_000).into() };
+    let result = match luck {
+        None => Ok(AnnounceReply {
+            interval: Duration::from_secs(120),
+            min_interval: Duration::from_secs(30),
+            seeders: 1,
+            leechers: job.left,
+            peers: alloc::vec![peer(9), peer(11)],
+            from: [10, 0, 0, 1].into(),
+        }),
+        Some(StorageError::NoSpace) => Err(AnnounceError::Busy { pause: Duration::from_secs(20) }),
+        Some(StorageError::Denied) => Err(AnnounceError::Refused),
+        Some(_) => Err(AnnounceError::Unreachable),
+    };
+    job.done(result)
+}
 
 /// How a job goes.
 #[derive(Clone, Copy, Debug)]
@@ -155,7 +176,7 @@ impl Store {
             (Job::Sign(job), _) => job.done(Signature([7; 64])),
             (Job::Verify(job), None) => job.done(Verdict::Genuine),
             (Job::Verify(job), Some(_)) => job.done(Verdict::Forged),
-            (Job::Announce(job), _) => job.done(Err(AnnounceError::Unreachable)),
+            (Job::Announce(job), luck) => announced(job, luck),
             (Job::Open(job), Some(error)) => job.done(Err(error)),
             (Job::Read(job), Some(error)) => job.done(Err(error)),
             (Job::Land(job), Some(error)) => job.done(Err(error)),

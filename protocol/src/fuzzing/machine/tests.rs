@@ -6,6 +6,7 @@ use super::store::Luck;
 use crate::ShareId;
 use crate::config::Config;
 use crate::content::selection::Selection;
+use crate::input::{Afterwards, Swarming};
 
 const SHARE: ShareId = ShareId(0);
 
@@ -40,6 +41,19 @@ fn a_share_that_is_served_well_is_placed() {
         assert_eq!(rig.model.stage(SHARE), Some(Stage::Placed), "content {number}");
         rig.drain();
         assert_eq!(rig.model.stage(SHARE), Some(Stage::Ended));
+    }
+}
+
+#[test]
+fn a_share_of_a_swarm_is_placed_and_served_from_there() {
+    for swarm in [Swarming::AsTold, Swarming::On] {
+        let mut rig = Rig::new(Config::default(), Sources::Any);
+        rig.fetch_in_swarm(SHARE, 1, 1, (swarm, Afterwards::Seed));
+        (0..100).for_each(|_| round(&mut rig));
+        assert_eq!(rig.model.stage(SHARE), Some(Stage::Placed), "{swarm:?}");
+        rig.seed(SHARE, 1);
+        assert_eq!(rig.model.stage(SHARE), Some(Stage::Served), "{swarm:?}");
+        rig.drain();
     }
 }
 

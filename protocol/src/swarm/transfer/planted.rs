@@ -1,6 +1,6 @@
 //! What planted bugs do to the chunks of a share.
 
-use super::{ChunkState, Transfer};
+use super::{ChunkState, Place, Transfer};
 use crate::planted::{Bug, coin, is};
 use crate::swarm::have::Have;
 
@@ -24,6 +24,13 @@ impl Transfer {
         let missing =
             |chunk: &u32| self.states[*chunk as usize] == ChunkState::Missing && have.contains(*chunk);
         if is_wanted { (0..self.states.len() as u32).rev().find(missing) } else { None }
+    }
+
+    /// [`Bug::ToldEarly`].
+    pub(super) fn tell_early(&mut self, place: Place) {
+        if is(Bug::ToldEarly) {
+            self.news.push(place.chunk);
+        }
     }
 
     /// [`Bug::EndIsComplete`].

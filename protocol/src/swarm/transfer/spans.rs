@@ -170,6 +170,8 @@ impl Transfer {
         let chunk_hash = tree::fold(hashes, level, height - level);
         self.active.remove(&place.chunk);
         self.states[place.chunk as usize] = ChunkState::Computed;
+        #[cfg(planted)]
+        self.tell_early(place);
         Some(self.compare(place, chunk_hash, origin))
     }
 }

@@ -1,9 +1,14 @@
 //! Swarms at scale: who is there, and how long it takes them, against what could be.
 
+mod table;
+
 use std::time::Instant;
 
-use crate::plan::{ChannelKind, Fault, Plan, Scenario, Script, Staying, Swarming};
+use crate::content::BadContent;
+use crate::plan::{ChannelKind, End, Fault, Plan, Scenario, Script, Staying, Swarming};
 use crate::world::{Options, Run, Verdict, run};
+
+pub use table::{Changes, Goal, Length, Named, Stage, all, named};
 
 /// A swarm of equal peers around one or a few that have the share.
 #[derive(Clone, Debug)]
@@ -17,10 +22,14 @@ pub struct Scene {
 /// What came of a scene.
 #[derive(Debug)]
 pub struct Played {
-    /// Simulated seconds until each receiver had everything, sorted; of the honest ones, and of those that give nothing.
+    /// Simulated seconds until each honest receiver had everything, sorted.
     pub honest: Vec<f64>,
     /// The same of those that give nothing.
     pub free: Vec<f64>,
+    /// The least time in which it could have been done, in simulated seconds.
+    pub least: f64,
+    /// Payload bytes that came beyond those that were lacking, as a part of these.
+    pub again: f64,
     /// Real seconds.
     pub took: f64,
     /// How the run ended, and its figures.
@@ -28,9 +37,24 @@ pub struct Played {
 }
 
 impl Played {
-    /// When the last honest receiver had everything.
+    /// When the first honest receiver had everything; infinite if none has.
+    pub fn first(&self) -> f64 {
+        self.honest.first().copied().unwrap_or(f64::INFINITY)
+    }
+
+    /// When half of the honest receivers had everything; infinite if none has.
+    pub fn median(&self) -> f64 {
+        median(&self.honest)
+    }
+
+    /// When the last honest receiver had everything; infinite if none has.
     pub fn last(&self) -> f64 {
         self.honest.last().copied().unwrap_or(f64::INFINITY)
+    }
+
+    /// How many times the least possible the last honest receiver took.
+    pub fn ratio(&self) -> f64 {
+        self.last() / self.least
     }
 
     /// Whether no oracle had anything to say, and everybody has everything.
@@ -38,9 +62,9 @@ impl Played {
         self.run.verdict == Verdict::Pass
     }
 
-    /// Times of the middle of the free riders to that of the honest.
-    pub fn free_to_honest(&self) -> f64 {
-        median(&self.free) / median(&self.honest)
+    /// How many times the median of the honest that of the free riders is; none if nobody rides free.
+    pub fn free_to_honest(&self) -> Option<f64> {
+        (!self.free.is_empty()).then(|| median(&self.free) / self.median())
     }
 }
 
@@ -79,12 +103,12 @@ impl Scene {
         scene
     }
 
-    /// One sender is honest, and so many give wrong bytes.
-    pub fn poisoned(liars: u16, receivers: u16, size: u64) -> Self {
+    /// One sender is honest, and there is one for each of these scripts that is not.
+    pub fn poisoned(scripts: &[Script], receivers: u16, size: u64) -> Self {
+        let liars = scripts.len() as u16;
         let mut scene = Self::crowd(1 + liars, receivers, size);
-        for host in 1..=liars {
-            scene.plan.faults.push(Fault::Hostile { host, script: Script::WrongBytes });
-        }
+        scene.plan.faults =
+            (1..).zip(scripts).map(|(host, &script)| Fault::Hostile { host, script }).collect();
         Self { liars, ..scene }
     }
 
@@ -111,28 +135,45 @@ impl Scene {
         let mut scene = Self::crowd(1, receivers, size);
         for host in 1..=receivers {
             let at_ms = 2_000 + u64::from(host) * 977 % 40_000;
-            scene.plan.faults.push(Fault::Crash { host, at_ms, down_ms: 3_000, end: crate::plan::End::Kill });
+            scene.plan.faults.push(Fault::Crash { host, at_ms, down_ms: 3_000, end: End::Kill });
         }
         scene
     }
 
-    /// The least time in which it could be done, in seconds: what the seeder must send once, what each must take, what all
-    /// must send together; and a chunk for each step in which the number of those who have it can double.
+    /// The least time in which it could be done, in seconds: what the seeders must send once, what all that give must send
+    /// together; and a chunk for each step in which the number of those who have it can double.
     pub fn least(&self) -> f64 {
         let scenario = &self.plan.scenario;
-        let (size, rate) = (scenario.size() as f64, RATE as f64);
-        let receivers = f64::from(scenario.receivers);
-        let givers = receivers - f64::from(scenario.free_riders) + f64::from(scenario.senders - self.liars);
-        let whole = (size / rate).max(receivers * size / (givers * rate));
+        let (size, receivers) = (scenario.size() as f64, f64::from(scenario.receivers));
+        let first_free = scenario.senders + scenario.receivers - scenario.free_riders;
+        // The first of the senders is honest.
+        let gives = |host: u16| {
+            host < scenario.senders - self.liars || (scenario.senders..first_free).contains(&host)
+        };
+        let seeders: f64 = (0..scenario.senders - self.liars).map(|host| self.rate(host)).sum();
+        let all: f64 = (0..first_free).filter(|host| gives(*host)).map(|host| self.rate(host)).sum();
+        let whole = (size / seeders).max(receivers * size / all);
         let chunk =
             truecopy_protocol::content::geometry::ChunkSize::for_share(scenario.size()).bytes() as f64;
-        whole + receivers.log2().ceil() * chunk / rate
+        whole + receivers.log2().ceil() * chunk / RATE as f64
+    }
+
+    /// Bytes a second that a host can send.
+    fn rate(&self, host: u16) -> f64 {
+        let slow = self.plan.faults.iter().filter_map(|fault| match *fault {
+            Fault::Slow { host: of, rate, .. } if of == host => Some(rate),
+            _ => None,
+        });
+        slow.min().unwrap_or(RATE) as f64
     }
 
     /// Plays it.
-    pub fn play(&self) -> Option<Played> {
+    ///
+    /// # Errors
+    /// If its files make no share.
+    pub fn play(&self, options: &Options) -> Result<Played, BadContent> {
         let began = Instant::now();
-        let run = run(&self.plan, &Options::default()).ok()?;
+        let run = run(&self.plan, options)?;
         let took = began.elapsed().as_secs_f64();
         let scenario = &self.plan.scenario;
         let first_free = scenario.senders + scenario.receivers - scenario.free_riders;
@@ -143,9 +184,11 @@ impl Scene {
             times
         };
         let (honest, free) = (times(false), times(true));
-        Some(Played { honest, free, took, run })
+        let lacking = scenario.size() as f64 * f64::from(scenario.receivers);
+        let again = (run.stats.received as f64 / lacking - 1.0).max(0.0);
+        Ok(Played { honest, free, least: self.least(), again, took, run })
     }
 }
 
-/// The size of the share in the scenes that are measured.
-pub const SIZE: u64 = 32 * MIB;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,52 @@
+use super::*;
+use crate::bench::Target;
+
+/// Small enough for a test.
+fn played(scene: &Scene) -> Played {
+    scene.play(&Options::default()).unwrap()
+}
+
+#[test]
+fn every_scene_can_be_played_and_is_compared_with_one_that_is_there() {
+    for scene in all() {
+        scene.scene().plan.check().unwrap();
+        assert_eq!(named(scene.name).map(|found| found.about), Some(scene.about));
+        assert_eq!(scene.goal == Goal::None, scene.goal_in_words().is_empty(), "{}", scene.name);
+        if let Goal::Against(other, _) = scene.goal {
+            assert!(named(other).is_some(), "{other}");
+        }
+    }
+}
+
+#[test]
+fn a_swarm_takes_no_less_than_the_least_possible_and_its_figures_are_in_order() {
+    let played = played(&Scene::crowd(1, 4, MIB));
+    assert!(played.is_passed(), "{:?}", played.run.verdict);
+    assert_eq!(played.honest.len(), 4);
+    assert!(played.first() <= played.median() && played.median() <= played.last());
+    assert!(played.ratio() >= 1.0, "{}", played.ratio());
+    assert_eq!(played.free_to_honest(), None);
+}
+
+#[test]
+fn those_that_give_nothing_are_counted_apart() {
+    let played = played(&Scene::free_riders(5, 2, MIB));
+    assert_eq!((played.honest.len(), played.free.len()), (3, 2));
+    assert!(played.free_to_honest().is_some_and(f64::is_finite));
+}
+
+#[test]
+fn a_stage_has_its_own_seed_and_limits() {
+    let stage = Stage::new(Changes { seed: Some(9), upload_slots: Some(3), choke_ms: None });
+    let plan = stage.set(&all()[0]).plan;
+    assert_eq!((plan.seed, plan.tuning.upload_slots, plan.tuning.choke_ms), (9, Some(3), None));
+}
+
+#[test]
+fn a_figure_is_missed_by_who_finishes_nothing() {
+    let mut played = played(&Scene::crowd(1, 2, 70_000));
+    played.honest.clear();
+    let figure = Stage::default().figure(named("crowd100").unwrap(), &played).unwrap().unwrap();
+    assert_eq!(figure.target, Target::AtMost(1.35));
+    assert!(!figure.is_met());
+}
