@@ -232,7 +232,7 @@ impl Node {
     fn new_download(&self, share: ShareId) -> Download {
         let mut download = Download::new(&self.config, self.now);
         if self.is_swarm(share) {
-            download = download.of_many();
+            download.of_many();
         }
         if let Some(manifest) = self.fetches.get(&share).and_then(Fetching::manifest) {
             // It has told nothing yet.

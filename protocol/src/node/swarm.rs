@@ -156,6 +156,9 @@ impl Node {
         }
         self.arm_swarm(share);
         for id in self.open_of(share) {
+            if let Some(download) = self.download(id) {
+                download.of_many();
+            }
             self.greet(share, id);
             self.tell_stock(share, id);
         }

@@ -157,10 +157,9 @@ impl Download {
     }
 
     /// One of many sources: what is asked of it is soon asked of another, so no more than a second's worth is.
-    pub(crate) fn of_many(mut self) -> Self {
+    pub(crate) fn of_many(&mut self) {
         self.floor = self.floor.min(SPAN);
         self.window = self.window.min(4 * SPAN);
-        self
     }
 
     /// What the peer has told so far.

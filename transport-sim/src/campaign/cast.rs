@@ -73,6 +73,9 @@ impl Cast {
 pub(super) fn crowd(plan: &mut Plan, draws: &mut Random) {
     if draws.below(3) == 0 {
         plan.network.rate = [128 * KIB, 512 * KIB, 2 * MIB][draws.below(3)];
+        // A slow line delivers packets, not what was written at once; and a goodbye need not wait behind many seconds.
+        plan.network.segment_max = 16 << 10;
+        plan.network.window = 64 << 10;
     }
     if draws.below(2) == 0 {
         plan.tuning.upload_slots = Some(1 + draws.below(3) as u32);
