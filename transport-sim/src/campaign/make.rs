@@ -326,32 +326,7 @@ impl Kind {
                     _ => Fault::Think { receiver, for_ms: long_ms },
                 }
             }
-            Self::Hostile => {
-                let script = [
-                    Script::WrongBytes,
-                    Script::OldVersion,
-                    Script::WrongIndex,
-                    Script::WrongLength,
-                    Script::WrongHashes,
-                    Script::LyingHave,
-                    Script::WrongReject,
-                    Script::Silent,
-                    Script::Noise,
-                    Script::FalsePeers,
-                ][draw.below(10)];
-                let Scenario { senders, sources, .. } = draw.plan.scenario;
-                if senders < 2 || sources > 0 {
-                    // A receiver may know nobody else.
-                    return None;
-                }
-                // All others are honest: the liar is always the same one.
-                let known = draw.plan.faults.iter().find_map(|fault| match fault {
-                    Fault::Hostile { host, .. } => Some(*host),
-                    _ => None,
-                });
-                let host = known.unwrap_or_else(|| draw.sender());
-                Fault::Hostile { host, script }
-            }
+            Self::Hostile => return hostile(draw),
             _ => return None,
         })
     }
@@ -546,4 +521,31 @@ const RUN_MS: u64 = 660_000;
 /// Whether a disk's fault leaves a source other than it was.
 const fn spoils(fault: &DiskFault) -> bool {
     matches!(fault, DiskFault::Edit { .. } | DiskFault::Rot { .. } | DiskFault::MisdirectedWrite { .. })
+}
+
+/// One of the senders lies; all others are honest: the liar is always the same one.
+fn hostile(draw: &mut Draw<'_>) -> Option<Fault> {
+    let script = [
+        Script::WrongBytes,
+        Script::OldVersion,
+        Script::WrongIndex,
+        Script::WrongLength,
+        Script::WrongHashes,
+        Script::LyingHave,
+        Script::WrongReject,
+        Script::Silent,
+        Script::Noise,
+        Script::FalsePeers,
+    ][draw.below(10)];
+    let Scenario { senders, sources, .. } = draw.plan.scenario;
+    if senders < 2 || sources > 0 {
+        // A receiver may know nobody else.
+        return None;
+    }
+    let known = draw.plan.faults.iter().find_map(|fault| match fault {
+        Fault::Hostile { host, .. } => Some(*host),
+        _ => None,
+    });
+    let host = known.unwrap_or_else(|| draw.sender());
+    Some(Fault::Hostile { host, script })
 }
