@@ -480,20 +480,18 @@ impl Node {
     }
 
     fn receipt(&mut self, share: ShareId, id: ConnId, receipt: Receipt) -> Result<(), Fault> {
+        let Some(serving) = self.serving.get(&share) else {
+            // To one who has not placed everything yet, or serves it no more: nobody checks it.
+            return Ok(());
+        };
+        let content = serving.content;
         if let Some(upload) = self.upload(id) {
             upload.receipt()?;
         }
-        let (Some(conn), Some(serving)) = (self.conns.get(&id), self.serving.get(&share)) else {
-            return Ok(());
-        };
+        let Some(conn) = self.conns.get(&id) else { return Ok(()) };
         let session = &conn.session;
-        let statement = super::ending::statement(
-            serving.content,
-            &receipt,
-            session.peer,
-            session.local,
-            session.our_nonce(),
-        );
+        let statement =
+            super::ending::statement(content, &receipt, session.peer, session.local, session.our_nonce());
         let peer = session.peer;
         let pending = Pending::Verify { share, conn: id, peer, receipt };
         let job = self.jobs.verify(peer, statement, receipt.signature, pending);

@@ -1,12 +1,16 @@
+use alloc::vec::Vec;
+
 use super::content::CONTENTS_MAX;
 use super::model::Stage;
 use super::rig::{Rig, Sources};
 use super::steps::serve_well;
 use super::store::Luck;
-use crate::ShareId;
 use crate::config::Config;
 use crate::content::selection::Selection;
-use crate::input::{Afterwards, Swarming};
+use crate::input::{Afterwards, LinkLoss, Swarming};
+use crate::job::Outcome;
+use crate::wire::{Message, Receipt, Swarm};
+use crate::{Hash, ShareId, UnixTime};
 
 const SHARE: ShareId = ShareId(0);
 
@@ -55,6 +59,28 @@ fn a_share_of_a_swarm_is_placed_and_served_from_there() {
         assert_eq!(rig.model.stage(SHARE), Some(Stage::Served), "{swarm:?}");
         rig.drain();
     }
+}
+
+/// Whoever has everything and does not serve it yet may be given one.
+#[test]
+fn a_peer_that_sent_a_receipt_to_one_that_fetches_is_told_to_be_gone_when_it_is() {
+    let mut rig = Rig::new(Config::default(), Sources::Any);
+    rig.fetch_in_swarm(SHARE, 1, 1, (Swarming::On, Afterwards::Leave));
+    let dials: Vec<_> = rig.dials.keys().copied().collect();
+    dials.iter().for_each(|conn| rig.dialled(*conn));
+    let conn = dials[0];
+    serve_well(&mut rig, conn);
+    let receipt = Receipt {
+        selection: Hash::ZERO,
+        outcome: Outcome::default(),
+        time: UnixTime(1),
+        signature: [[7; 32]; 2],
+    };
+    rig.say_messages(conn, &[Message::Swarm(Swarm { port: 1 }), Message::Receipt(receipt)]);
+    assert_eq!(rig.model.share_of(conn), Some(SHARE));
+    rig.lose(conn, LinkLoss::Closed);
+    assert_eq!(rig.model.share_of(conn), None);
+    rig.drain();
 }
 
 #[test]
