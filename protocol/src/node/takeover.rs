@@ -39,12 +39,18 @@ impl Node {
         let movable = self.movable(share, slow, free);
         let Some(from) = self.download(slow) else { return false };
         let mut runs = from.take_back(bytes, |run| movable.contains(&run));
-        // What has begun to come would be thrown away: that must be worth it, or two sources take it from each other in turn.
+        // What has begun to come would be thrown away: that must be worth it, and little of all.
+        let may_throw = self.running(share).is_some_and(|transfer| transfer.may_throw_span());
         if runs.is_empty()
             && is_clear
+            && may_throw
+            && let Some(from) = self.download(slow)
             && let Some((run, spare)) = from.take_back_incoming(|run| movable.contains(&run))
         {
             runs.push(run);
+            if let Some(transfer) = self.running(share) {
+                transfer.throw_span();
+            }
             if let Some(batch) = spare {
                 self.pool.put(batch.buf);
             }
