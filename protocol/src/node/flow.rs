@@ -122,7 +122,13 @@ impl Node {
         if !begins || head.blob == BlobId::MANIFEST.0 {
             return Ok(());
         }
-        let Some(Incoming { len, use_for: Use::Wanted, .. }) = download.incoming() else { return Ok(()) };
+        let Some(Incoming { len, use_for: Use::Wanted, .. }) = download.incoming() else {
+            // It was taken back too late.
+            if let Some(transfer) = self.running(share) {
+                transfer.throw_span();
+            }
+            return Ok(());
+        };
         if download.must_flush(len, extents_max)
             && let Some(batch) = download.batch.take()
         {

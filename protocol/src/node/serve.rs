@@ -49,6 +49,8 @@ enum State {
 const REHASHES_MAX: u32 = 2;
 /// `Read` jobs of one peer at once.
 const READS_MAX: u32 = 2;
+/// Spans read ahead for each of several receivers.
+const SPANS_AHEAD: u32 = 2;
 
 impl Node {
     pub(super) fn announce(&mut self, share: ShareId, content: ContentId, secret: AccessSecret) {
@@ -278,7 +280,9 @@ impl Node {
         let uploads =
             self.conns.values().filter(|conn| conn.upload().is_some_and(Upload::is_served)).count() as u32;
         let fair = (self.config.spans_max - self.config.spans_reserved) / uploads.max(1);
-        let spans_max = fair.clamp(1, self.config.upload_spans_max);
+        // What is read can be taken back no more: to many little is read ahead.
+        let ahead = if uploads > 1 { SPANS_AHEAD } else { self.config.upload_spans_max };
+        let spans_max = fair.clamp(1, self.config.upload_spans_max.min(ahead));
         loop {
             let left = self.pool.left();
             let reserved = self.config.spans_reserved as usize;

@@ -34,17 +34,24 @@ impl Node {
     /// Takes requests back from the source that would take longest, for a source that is free: so many that both are done
     /// at about the same time. Whether there were any.
     pub(super) fn take_over(&mut self, share: ShareId, free: ConnId) -> bool {
+        // What was read when it is taken back, or has begun to come, is thrown away: that may be little of all.
+        if !self.running(share).is_some_and(|transfer| transfer.may_throw_span()) {
+            return false;
+        }
         let Some(slow) = self.slowest(share, free) else { return false };
         let Some(Gain { bytes, is_clear }) = self.gain(slow, free) else { return false };
         let movable = self.movable(share, slow, free);
         let Some(from) = self.download(slow) else { return false };
         let mut runs = from.take_back(bytes, |run| movable.contains(&run));
-        // What has begun to come would be thrown away: that must be worth it, or two sources take it from each other in turn.
+        // What has begun to come is surely thrown away: that must be worth it, or two sources take it from each other in turn.
         if runs.is_empty()
             && is_clear
             && let Some((run, spare)) = from.take_back_incoming(|run| movable.contains(&run))
         {
             runs.push(run);
+            if let Some(transfer) = self.running(share) {
+                transfer.throw_span();
+            }
             if let Some(batch) = spare {
                 self.pool.put(batch.buf);
             }

@@ -22,7 +22,7 @@ use super::bits::Bits;
 use super::hashes::{ChunkHash, FileHashes};
 use super::have::Have;
 use super::picker::Picker;
-use crate::content::geometry::{BLOCK, SPAN_BLOCKS, Shape};
+use crate::content::geometry::{BLOCK, SPAN, SPAN_BLOCKS, Shape};
 use crate::content::layers::Layers;
 use crate::content::manifest::{EntryKind, Manifest};
 use crate::content::selection::Selection;
@@ -122,6 +122,8 @@ pub(crate) struct Transfer {
     news: Vec<u32>,
     /// Chunks in state `Verified`.
     verified: Bits,
+    /// Spans that had begun to come when another source was asked for them.
+    thrown: u64,
     pub(crate) progress: Progress,
 }
 
@@ -154,6 +156,7 @@ impl Transfer {
             culprits: Vec::new(),
             claims: Vec::new(),
             news: Vec::new(),
+            thrown: 0,
             progress: Progress::default(),
         };
         transfer.want(selection, &opened.settled);
@@ -257,6 +260,17 @@ impl Transfer {
     /// Peers that sent wrong spans, and of which chunk, found since the last call.
     pub(crate) fn take_culprits(&mut self) -> Vec<(ConnId, u32)> {
         core::mem::take(&mut self.culprits)
+    }
+
+    /// Whether another span may be thrown away: of all that is wanted one in a hundred, and a few.
+    pub(crate) const fn may_throw_span(&self) -> bool {
+        const FEW: u64 = 4;
+        self.thrown < FEW + self.progress.wanted / (100 * SPAN)
+    }
+
+    /// A span that has begun to come is asked of another.
+    pub(crate) const fn throw_span(&mut self) {
+        self.thrown += 1;
     }
 
     /// Whether only earlier runs' bytes are left to look at.

@@ -12,6 +12,7 @@ fn plan(channel: ChannelKind, receivers: u16, trackers: u16) -> Plan {
     let mut plan = Plan::calm(11, channel, scenario);
     plan.network.latency_us = 20_000;
     plan.network.rate = 256 << 10;
+    plan.network.window = 64 << 10;
     plan
 }
 

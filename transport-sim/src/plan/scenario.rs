@@ -19,6 +19,9 @@ pub struct Scenario {
     /// How many senders each receiver is told of, from the one with its own number on; 0: all of them.
     #[serde(default)]
     pub sources: u16,
+    /// What of the share senders have.
+    #[serde(default, skip_serializing_if = "Holding::is_whole")]
+    pub holding: Holding,
     /// Whether receivers give each other what they have.
     #[serde(default, skip_serializing_if = "Swarming::is_off")]
     pub swarm: Swarming,
@@ -43,6 +46,23 @@ pub struct Scenario {
     /// The share.
     #[serde(rename = "file")]
     pub files: Vec<FileSpec>,
+}
+
+/// What of the share senders have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Holding {
+    /// Each has all of it.
+    #[default]
+    Whole,
+    /// Each offers the files whose numbers are its own, modulo the number of senders: none has all, together they do.
+    InTurn,
+}
+
+impl Holding {
+    const fn is_whole(&self) -> bool {
+        matches!(self, Self::Whole)
+    }
 }
 
 /// Whether receivers give each other what they have.
@@ -121,6 +141,7 @@ impl Scenario {
             senders,
             receivers,
             sources: 0,
+            holding: Holding::Whole,
             swarm: Swarming::Off,
             introduced: 0,
             trackers: 0,

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use truecopy_protocol::Trackers;
 use truecopy_transport::pace::{RATE_MIN, Rate};
 
-use super::{ChannelKind, Fault, Plan, Scenario, Swarming, Told, VERSION};
+use super::{ChannelKind, Fault, Holding, Plan, Scenario, Swarming, Told, VERSION};
 use crate::campaign::{Cast, Mix};
 
 /// Why a plan cannot be used.
@@ -61,6 +61,17 @@ impl Plan {
             return senseless(format!("{fault:?} names a host that is not there; there are {hosts}"));
         }
         self.check_trackers()?;
+        let is_whole = self.scenario.holding == Holding::Whole;
+        if !is_whole && (self.scenario.swarm == Swarming::Off || self.scenario.sources > 0) {
+            return senseless(
+                "who has a part of the share is of use only in a swarm that knows all senders".into(),
+            );
+        }
+        if !is_whole
+            && self.faults.iter().any(|fault| matches!(fault, Fault::Hostile { .. } | Fault::Disk { .. }))
+        {
+            return senseless("each part of the share has one source, which must be honest and whole".into());
+        }
         let limits = self.faults.iter().filter_map(|fault| match fault {
             Fault::Limit { up, down, .. } => {
                 Some([*up, *down].map(|rate| Some(rate).filter(|rate| *rate > 0)))

@@ -5,7 +5,7 @@ mod table;
 use std::time::Instant;
 
 use crate::content::BadContent;
-use crate::plan::{ChannelKind, End, Fault, Plan, Scenario, Script, Staying, Swarming};
+use crate::plan::{ChannelKind, End, Fault, Holding, Plan, Scenario, Script, Staying, Swarming};
 use crate::world::{Options, Run, Verdict, run};
 
 pub use table::{Changes, Goal, Length, Named, Stage, all, named};
@@ -127,6 +127,15 @@ impl Scene {
         for host in (1..=receivers).filter(|host| host % 2 == 0) {
             scene.plan.faults.push(Fault::Slow { host, from_ms: 0, to_ms, rate: RATE / 5 });
         }
+        scene
+    }
+
+    /// So many senders have a part of the share each, and none has all of it.
+    pub fn partial(senders: u16, receivers: u16, size: u64) -> Self {
+        let mut scene = Self::crowd(senders, receivers, size);
+        let parts = vec![size / u64::from(4 * senders); usize::from(4 * senders)];
+        scene.plan.scenario.files = Scenario::new(senders, receivers, &parts).files;
+        scene.plan.scenario.holding = Holding::InTurn;
         scene
     }
 

@@ -133,6 +133,13 @@ const SCENES: &[Named] = &[
         make: || Scene::poisoned(FIVE_SCRIPTS, 19, SIZE),
     },
     Named {
+        name: "partial",
+        about: "20 receivers and four seeders that have a quarter of the share each: nobody has all of it",
+        goal: Goal::None,
+        length: Length::Short,
+        make: || Scene::partial(4, 20, SIZE),
+    },
+    Named {
         name: "slow",
         about: "the seeder has a quarter of a receiver's line",
         goal: Goal::None,

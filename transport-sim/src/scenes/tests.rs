@@ -36,6 +36,13 @@ fn those_that_give_nothing_are_counted_apart() {
 }
 
 #[test]
+fn what_no_seeder_has_as_a_whole_is_put_together() {
+    let played = played(&Scene::partial(2, 3, 4 * MIB));
+    assert!(played.is_passed(), "{:?}", played.run.verdict);
+    assert_eq!(played.honest.len(), 3);
+}
+
+#[test]
 fn a_stage_has_its_own_seed_and_limits() {
     let stage = Stage::new(Changes { seed: Some(9), upload_slots: Some(3), choke_ms: None });
     let plan = stage.set(&all()[0]).plan;

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use truecopy_protocol::content::layers::Layers;
 use truecopy_protocol::content::manifest::EntryKind;
 use truecopy_protocol::content::selection::Selection;
 use truecopy_protocol::content::tree::OneByOne;
@@ -28,7 +29,7 @@ use super::{Phase, SECRET, SHARE, World, host, net};
 use crate::content::Content;
 use crate::disk::{Faults, FaultyDisk};
 use crate::oracle::{Standing, complete};
-use crate::plan::{Fault, Script, Staying, Swarming, Told};
+use crate::plan::{Fault, Holding, Plan, Script, Staying, Swarming, Told};
 
 /// The pause of a person before the program is run again; doubles up to eight times.
 const RERUN: u64 = 2_000 * MS;
@@ -85,7 +86,7 @@ impl World<'_> {
         state.process = Some(process);
         let life = state.life(host);
         if let Some(watched) = &mut self.watched {
-            let has = if state.part == Part::Sender { self.content.manifest.total_size() } else { 0 };
+            let has = if state.part == Part::Sender { held_bytes(self.plan, &self.content, host) } else { 0 };
             watched.stands(self.now, host, Level::Has(has));
         }
         self.tell_time(life);
@@ -131,7 +132,16 @@ impl World<'_> {
         if let Some(process) = &host.process {
             process.stores.register(SHARE, Arc::new(Share::Serving(source)));
         }
-        let offered = Offered::new(SHARE, SECRET, Arc::clone(&content.manifest), Arc::clone(&content.layers));
+        let held = held(self.plan, &content, life.0);
+        let layers = match held {
+            Selection::All => Arc::clone(&content.layers),
+            Selection::Some(_) => {
+                let hashes = content.layers.hashes().to_vec();
+                let part = Layers::of_part(Arc::clone(&content.manifest), hashes, &held);
+                part.map_or_else(|_| Arc::clone(&content.layers), Arc::new)
+            }
+        };
+        let offered = Offered { held, ..Offered::new(SHARE, SECRET, Arc::clone(&content.manifest), layers) };
         let offered = match self.plan.scenario.swarm {
             Swarming::Off => offered,
             Swarming::AsTold | Swarming::On => {
@@ -409,6 +419,25 @@ fn host_of(hint: &PeerHint) -> Option<usize> {
         Candidate::Tcp(address) => net::host_at(*address).map(|(host, _)| host),
         Candidate::Host { .. } => None,
     })
+}
+
+/// What of the share a sender offers.
+fn held(plan: &Plan, content: &Content, host: usize) -> Selection {
+    let senders = usize::from(plan.scenario.senders);
+    let is_held = |entry| content.number(entry).is_none_or(|number| usize::from(number) % senders == host);
+    match plan.scenario.holding {
+        Holding::Whole => Selection::All,
+        Holding::InTurn => Selection::Some(
+            content.manifest.entries().map(|(entry, _)| entry).filter(|entry| is_held(*entry)).collect(),
+        ),
+    }
+}
+
+/// Bytes of it.
+fn held_bytes(plan: &Plan, content: &Content, host: usize) -> u64 {
+    let held = held(plan, content, host);
+    let files = content.manifest.entries().filter(|(entry, _)| held.contains(*entry));
+    files.filter_map(|(entry, _)| content.manifest.file(entry)).map(|file| file.size).sum()
 }
 
 /// Looks at the destination, and opens the staging if anything is missing.
