@@ -28,7 +28,7 @@ const TABLE: f64 = 420.0;
 /// Colours of shares: nothing, nine steps, everything.
 const STYLE: &str = "\
 .p0{fill:#e9edf1}.p1{fill:#fbeecb}.p2{fill:#f3e3a6}.p3{fill:#dcdf9f}.p4{fill:#bcd9a0}.p5{fill:#97cfa4}.p6{fill:#6fc2a8}\
-.p7{fill:#4bb1aa}.p8{fill:#339ba6}.p9{fill:#2a819b}.p10{fill:#1d5c86}.p11{fill:#fcfbf8;stroke:#dfe3e8;stroke-width:.5}\
+.p7{fill:#4bb1aa}.p8{fill:#339ba6}.p9{fill:#2a819b}.p10{fill:#1d5c86}.p11{fill:#f3efe6}\
 path{shape-rendering:crispEdges}.from-seeders{fill:#eaa63c}.from-others{fill:#2a8c9a}\
 .m-done{fill:#0b2c44}.m-crash{fill:#d6455d}.m-left{fill:#8592a0}.m-ban{fill:#7a2fb0}";
 /// The class of a program that does not run.
