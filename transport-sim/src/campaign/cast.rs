@@ -72,7 +72,7 @@ impl Cast {
 /// How peers of a swarm are found, how fast they are, and how many are served at once: few, or nobody would ever wait.
 pub(super) fn crowd(plan: &mut Plan, draws: &mut Random) {
     if draws.below(3) == 0 {
-        plan.network.rate = [512 * KIB, 2 * MIB][draws.below(2)];
+        plan.network.rate = [128 * KIB, 512 * KIB, 2 * MIB][draws.below(3)];
         // A slow line delivers packets, not what was written at once; and a goodbye need not wait behind many seconds.
         plan.network.segment_max = 16 << 10;
         plan.network.window = 64 << 10;
