@@ -152,8 +152,10 @@ impl Node {
     }
 
     fn grant(&mut self, id: ConnId, bytes: u64) {
-        if let Some(upload) = self.upload(id) {
-            upload.grant(bytes);
+        let Some(upload) = self.upload(id) else { return };
+        let has_waited = upload.is_spent();
+        upload.grant(bytes);
+        if has_waited {
             self.feed_upload(id);
         }
     }
@@ -198,10 +200,10 @@ impl Node {
     }
 
     fn candidates(&self, share: ShareId) -> Vec<Candidate> {
-        let lending = self.circles.get(&share).map(|circle| &circle.lending);
+        let debtors = self.circles.get(&share).map(|circle| circle.lending.debtors()).unwrap_or_default();
         let of = |(id, conn): (&ConnId, &Conn)| {
             let upload = conn.upload().filter(|_| conn.purpose.share() == Some(share))?;
-            let owes = lending.is_some_and(|lending| lending.owes(*id));
+            let owes = debtors.contains(id);
             let download = conn.download();
             let credit = match (owes, download.map_or(0, Download::bytes)) {
                 (true, _) => Credit::Spent,

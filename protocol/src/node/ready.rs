@@ -21,7 +21,7 @@ pub(super) struct Ready {
     /// The chunk hashes of the manifest itself.
     pub(super) own_layer: Arc<[Hash]>,
     /// What of it can be read.
-    pub(super) held: Selection,
+    pub(super) held: Arc<Selection>,
 }
 
 impl Ready {

@@ -89,7 +89,7 @@ impl Node {
             return self.refuse(spec.share, Refusal::NotNow);
         }
         let own_layer = own_layer(&spec.manifest).into();
-        let (layers, chunks, held) = (Some(spec.layers), spec.manifest.chunk_count(), spec.held);
+        let (layers, chunks, held) = (Some(spec.layers), spec.manifest.chunk_count(), Arc::new(spec.held));
         serving.state = State::Ready(Ready { manifest: spec.manifest, layers, own_layer, held });
         let mut circle = Circle::new(spec.swarm, spec.port);
         circle.lending = Lending::new(chunks);
@@ -118,7 +118,7 @@ impl Node {
             circle.lending = Lending::new(spec.manifest.chunk_count());
         }
         let own_layer = fetch.own_layer.unwrap_or_else(|| own_layer(&spec.manifest).into());
-        let (layers, held) = (Some(spec.layers), spec.held);
+        let (layers, held) = (Some(spec.layers), Arc::new(spec.held));
         let ready = Ready { manifest: spec.manifest, layers, own_layer, held };
         // What was there before it was fetched was not told.
         let told = ready.ranges();
@@ -220,7 +220,7 @@ impl Node {
         let fetch = self.fetches.get(&share)?;
         let (manifest, own_layer) = (fetch.manifest()?, fetch.own_layer.as_ref()?);
         let (manifest, own_layer) = (Arc::clone(manifest), Arc::clone(own_layer));
-        Some(Ready { manifest, layers: None, own_layer, held: Selection::All })
+        Some(Ready { manifest, layers: None, own_layer, held: Arc::new(Selection::All) })
     }
 
     /// Whether files of the share may be read just now: not while they are put in their places.
@@ -229,15 +229,9 @@ impl Node {
     }
 
     /// Whether we have the blocks of a request.
-    fn has(&self, share: ShareId, run: BlockRun) -> bool {
-        if run.blob == BlobId::MANIFEST.0 {
-            return true;
-        }
-        let Some(fetch) = self.fetches.get(&share) else {
-            let held =
-                |ready: Ready| BlobId(run.blob).entry().is_some_and(|entry| ready.held.contains(entry));
-            return self.ready(share).is_ok_and(held);
-        };
+    fn has(&self, share: ShareId, ready: &Ready, run: BlockRun) -> bool {
+        let Some(entry) = BlobId(run.blob).entry() else { return true };
+        let Some(fetch) = self.fetches.get(&share) else { return ready.held.contains(entry) };
         let of = |transfer: &Transfer| {
             transfer.position(run).is_some_and(|(place, _)| transfer.verified().contains(place.chunk))
         };
@@ -250,7 +244,7 @@ impl Node {
 
     fn requested(&mut self, share: ShareId, id: ConnId, run: BlockRun) -> Result<(), Fault> {
         let ready = self.ready(share)?;
-        let (requests_max, has) = (self.config.requests_max, self.has(share, run));
+        let (requests_max, has) = (self.config.requests_max, self.has(share, &ready, run));
         let Some(upload) = self.upload(id) else { return Ok(()) };
         upload.ask(run, &ready.manifest, requests_max)?;
         let is_choked = upload.choking == Choking::Choked && run.blob != BlobId::MANIFEST.0;

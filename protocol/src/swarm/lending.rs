@@ -81,6 +81,13 @@ impl Lending {
         self.kept.values().filter(|of| **of == conn).count() >= OWED_MAX
     }
 
+    /// All peers that [`owe`](Self::owes).
+    pub(crate) fn debtors(&self) -> BTreeSet<ConnId> {
+        let mut kept: BTreeMap<ConnId, usize> = BTreeMap::new();
+        self.kept.values().for_each(|of| *kept.entry(*of).or_default() += 1);
+        kept.into_iter().filter(|(_, count)| *count >= OWED_MAX).map(|(of, _)| of).collect()
+    }
+
     /// A peer is not served any more.
     pub(crate) fn choked(&mut self, conn: ConnId) -> Vec<Again> {
         self.free(|(of, _)| *of == conn)

@@ -1,5 +1,6 @@
 //! `--seed`: what was fetched is served from where it was placed.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -104,9 +105,10 @@ impl Getting<'_> {
     }
 
     fn stand(&self, manifest: &Arc<Manifest>, plan: &Plan) -> Result<Standing> {
+        let left_out: BTreeSet<EntryIndex> = plan.left_out().iter().copied().collect();
         let is_here = |index: &EntryIndex| {
             let is_wanted = self.accepted.as_ref().is_none_or(|it| it.selection.contains(*index));
-            is_wanted && !plan.left_out().contains(index)
+            is_wanted && !left_out.contains(index)
         };
         let held = Selection::Some(manifest.entries().map(|(index, _)| index).filter(is_here).collect());
         let tops = standing::tops(manifest).into_iter().map(|(first, name)| {

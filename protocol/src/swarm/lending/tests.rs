@@ -47,6 +47,7 @@ fn whoever_passes_nothing_on_owes_until_others_have_it() {
         lending.seen(chunk, ONE);
     }
     assert!(lending.owes(ONE) && !lending.owes(TWO));
+    assert_eq!(lending.debtors(), BTreeSet::from([ONE]));
     lending.seen(2, TWO);
     assert!(!lending.owes(ONE), "one of them is passed on");
     lending.ask(5, ONE, Now::ZERO);
