@@ -185,6 +185,9 @@ pub struct GetArgs {
     /// No files that match, repeatable
     #[arg(long, env = "TRUECOPY_EXCLUDE", value_name = "GLOB")]
     pub exclude: Vec<String>,
+    /// Files that match before all others, repeatable
+    #[arg(long, env = "TRUECOPY_FIRST", value_name = "GLOB")]
+    pub first: Vec<String>,
     /// Accept the offer without asking
     #[arg(short, long, env = "TRUECOPY_YES", value_parser = FalseyValueParser::new())]
     pub yes: bool,

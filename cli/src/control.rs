@@ -26,6 +26,12 @@ pub enum Control {
     Faster,
     /// Half the limits of rates. Key `-`.
     Slower,
+    /// Choose other files. Key `o`.
+    Only,
+    /// Choose what comes first. Key `f`.
+    First,
+    /// The line that was asked for is there: [`Controls::line`].
+    Line,
     /// End; the state is kept. Key `q`.
     Quit,
     /// Ctrl-C.
@@ -40,7 +46,15 @@ impl Control {
         match self {
             Self::Quit | Self::Interrupt => Some(Exit::Interrupted),
             Self::Terminate => Some(Exit::Terminated),
-            Self::Pause | Self::Resume | Self::Toggle | Self::Retry | Self::Faster | Self::Slower => None,
+            Self::Pause
+            | Self::Resume
+            | Self::Toggle
+            | Self::Retry
+            | Self::Faster
+            | Self::Slower
+            | Self::Only
+            | Self::First
+            | Self::Line => None,
         }
     }
 
@@ -50,6 +64,8 @@ impl Control {
             b'r' | b'R' => Some(Self::Resume),
             b'+' => Some(Self::Faster),
             b'-' => Some(Self::Slower),
+            b'o' | b'O' => Some(Self::Only),
+            b'f' | b'F' => Some(Self::First),
             b'q' | b'Q' => Some(Self::Quit),
             _ => None,
         }
@@ -69,6 +85,16 @@ pub struct Controls {
     wishes: Mutex<Receiver<Control>>,
     sender: SyncSender<Control>,
     keys: Keys,
+    typed: Arc<Mutex<Typed>>,
+}
+
+/// A line that is asked for.
+#[derive(Debug, Default)]
+enum Typed {
+    #[default]
+    Keys,
+    Awaited,
+    There(String),
 }
 
 /// The terminal, while it gives keys.
@@ -107,7 +133,7 @@ impl Controls {
                 let _ = to.try_send(wish);
             }
         });
-        Ok(Self { wishes: Mutex::new(wishes), sender, keys })
+        Ok(Self { wishes: Mutex::new(wishes), sender, keys, typed: Arc::default() })
     }
 
     /// Reads keys from the terminal, if there is one, until dropped.
@@ -118,10 +144,25 @@ impl Controls {
         let Some(terminal) = Terminal::raw() else { return };
         *lock(&self.keys) = Some(terminal);
         let to = self.sender.clone();
+        let (terminal, typed) = (Arc::clone(&self.keys), Arc::clone(&self.typed));
         // It sits in a read that nothing ends but the process.
         thread::spawn(move || {
             let mut key = [0];
-            while Terminal::waits_for_key() && matches!(io::stdin().lock().read(&mut key), Ok(1)) {
+            while Terminal::waits_for_key() {
+                if matches!(*lock(&typed), Typed::Awaited) {
+                    let mut line = String::new();
+                    // A line that cannot be read is an empty one.
+                    let _ = io::stdin().read_line(&mut line);
+                    *lock(&typed) = Typed::There(line);
+                    if let Some(terminal) = &*lock(&terminal) {
+                        terminal.give_keys();
+                    }
+                    let _ = to.try_send(Control::Line);
+                    continue;
+                }
+                if !matches!(io::stdin().lock().read(&mut key), Ok(1)) {
+                    return;
+                }
                 if let Some(wish) = Control::of_key(key[0]) {
                     let _ = to.try_send(wish);
                 }
@@ -132,6 +173,27 @@ impl Controls {
     /// Whether keys are read.
     pub fn has_keys(&self) -> bool {
         lock(&self.keys).is_some()
+    }
+
+    /// Asks the terminal for a line instead of keys; [`Control::Line`] comes when it is there. Whether there is a terminal.
+    pub fn ask_line(&self) -> bool {
+        let keys = lock(&self.keys);
+        let Some(terminal) = &*keys else { return false };
+        *lock(&self.typed) = Typed::Awaited;
+        terminal.give_lines();
+        true
+    }
+
+    /// The line that was asked for.
+    pub fn line(&self) -> Option<String> {
+        let mut typed = lock(&self.typed);
+        match std::mem::take(&mut *typed) {
+            Typed::There(line) => Some(line),
+            other => {
+                *typed = other;
+                None
+            }
+        }
     }
 
     /// How the program shall end, if the user wants it to; other wishes are passed over.
@@ -152,8 +214,8 @@ impl Drop for Controls {
     }
 }
 
-fn lock(keys: &Keys) -> MutexGuard<'_, Option<Terminal>> {
-    keys.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A terminal that gives keys as they are pressed; as it was when dropped.
@@ -161,6 +223,8 @@ fn lock(keys: &Keys) -> MutexGuard<'_, Option<Terminal>> {
 struct Terminal {
     #[cfg(unix)]
     before: rustix::termios::Termios,
+    #[cfg(unix)]
+    raw: rustix::termios::Termios,
 }
 
 #[cfg(unix)]
@@ -175,7 +239,20 @@ impl Terminal {
         // Ctrl-C stays a signal.
         raw.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO);
         tcsetattr(io::stdin(), OptionalActions::Now, &raw).ok()?;
-        Some(Self { before })
+        Some(Self { before, raw })
+    }
+
+    /// A terminal that is gone needs no setting.
+    fn set(to: &rustix::termios::Termios) {
+        let _ = rustix::termios::tcsetattr(io::stdin(), rustix::termios::OptionalActions::Now, to);
+    }
+
+    fn give_keys(&self) {
+        Self::set(&self.raw);
+    }
+
+    fn give_lines(&self) {
+        Self::set(&self.before);
     }
 
     /// Whether this process is in the foreground: one in the background that touches the terminal is stopped.
@@ -202,8 +279,7 @@ impl Terminal {
 #[cfg(unix)]
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // A terminal that is gone needs no mending.
-        let _ = rustix::termios::tcsetattr(io::stdin(), rustix::termios::OptionalActions::Now, &self.before);
+        Self::set(&self.before);
     }
 }
 
@@ -217,4 +293,8 @@ impl Terminal {
     fn waits_for_key() -> bool {
         false
     }
+
+    fn give_keys(&self) {}
+
+    fn give_lines(&self) {}
 }

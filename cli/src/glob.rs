@@ -179,9 +179,42 @@ pub fn select(manifest: &Manifest, only: &[String], exclude: &[String]) -> Resul
     Ok(Selection::Some(entries))
 }
 
+/// The entries that patterns mean which say what comes first: none, if there are no patterns.
+///
+/// # Errors
+/// A pattern that cannot be read, or patterns that mean nothing.
+pub fn first(manifest: &Manifest, first: &[String]) -> Result<Selection> {
+    if first.is_empty() { Ok(Selection::none()) } else { select(manifest, first, &[]) }
+}
+
+/// Patterns as a person types them on one line: spaces part them, but for those after a `\`.
+pub fn words(line: &str) -> Vec<String> {
+    let (mut words, mut word) = (Vec::new(), String::new());
+    let mut chars = line.trim().chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => {
+                word.push(c);
+                word.extend(chars.next());
+            }
+            c if c.is_whitespace() => words.push(std::mem::take(&mut word)),
+            c => word.push(c),
+        }
+    }
+    words.push(word);
+    words.retain(|word| !word.is_empty());
+    words
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_is_parted_at_spaces_that_are_not_escaped() {
+        assert_eq!(words("  *.jpg  a\\ b.txt\tc "), ["*.jpg", "a\\ b.txt", "c"]);
+        assert!(words("  ").is_empty());
+    }
 
     fn is_match(pattern: &str, path: &str) -> bool {
         Glob::new(pattern).unwrap().matches(RelPath::new(path.as_bytes()).unwrap())

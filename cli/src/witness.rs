@@ -21,10 +21,24 @@ pub struct Witness {
     more: Condvar,
 }
 
+/// The hashes of chunks that were proven in this run.
+#[derive(Clone, Debug, Default)]
+pub struct Proven(BTreeMap<u32, Hash>);
+
 impl Witness {
     /// Nothing is proven yet.
     pub fn new(share: Arc<Share<Disk>>) -> Self {
         Self { share, seen: Mutex::default(), more: Condvar::new() }
+    }
+
+    /// What an earlier storage of the share in this run has proven stays proven.
+    pub fn after(share: Arc<Share<Disk>>, before: &Proven) -> Self {
+        Self { share, seen: Mutex::new(before.0.clone()), more: Condvar::new() }
+    }
+
+    /// What is proven, for the next storage of the share.
+    pub fn proven(&self) -> Proven {
+        Proven(self.seen().clone())
     }
 
     /// The storage itself.

@@ -174,7 +174,7 @@ impl Zeros {
                             handle(&mut nodes, &mut todo, me, now, Input::Done(done));
                         }
                         Output::Event(Event::Offer { share, .. }) => {
-                            let accept = Command::Accept { share, selection: Selection::All };
+                            let accept = Command::accept(share, Selection::All);
                             handle(&mut nodes, &mut todo, me, now, Input::Command(accept));
                         }
                         Output::Event(Event::Completed { .. }) => return start.elapsed(),

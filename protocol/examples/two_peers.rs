@@ -147,7 +147,7 @@ fn main() {
                             manifest.name().escape_ascii(),
                             manifest.total_size()
                         );
-                        let command = Command::Accept { share, selection: Selection::All };
+                        let command = Command::accept(share, Selection::All);
                         hosts[me].handle(now, Input::Command(command));
                     }
                     Output::Event(Event::Completed { .. }) => placed = true,

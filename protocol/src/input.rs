@@ -191,6 +191,8 @@ pub enum Command {
         share: ShareId,
         /// What is wanted of it.
         selection: Selection,
+        /// What of that is asked for before all else. Everything first is nothing first.
+        first: Selection,
     },
     /// Declines the offer.
     Decline {
@@ -198,6 +200,13 @@ pub enum Command {
         share: ShareId,
         /// What the sender is told.
         reason: Reason,
+    },
+    /// Goes back to the offer, so that something else of the share can be wanted: nothing more is asked for, and once
+    /// all that was verified is claimed, `Event::Offer` comes again, for an `Accept` or a `Decline`. No job for the share
+    /// is on its way then: the driver may make its storage anew. What was verified stays so.
+    Reconsider {
+        /// A fetched share that was accepted and is not being placed yet.
+        share: ShareId,
     },
     /// Names one more source.
     AddPeer {
@@ -235,6 +244,13 @@ pub enum Command {
         /// What peers are told.
         reason: Reason,
     },
+}
+
+impl Command {
+    /// Accepts an offer; nothing of it comes first.
+    pub const fn accept(share: ShareId, selection: Selection) -> Self {
+        Self::Accept { share, selection, first: Selection::none() }
+    }
 }
 
 /// What enters the core.

@@ -87,6 +87,7 @@ bugs! {
     46 BanForgotten "whoever gave wrong bytes is met again"
     47 TrackerAtOnce "a tracker that failed is asked again at once"
     48 StoppedAgain "a tracker that was told of the end is told again and again"
+    49 ChoiceUnclaimed "what was verified last is not claimed when the user chooses anew"
     101 RequestsReversed "harmless: the last chunk is asked for first"
     102 LongTurns "harmless: a connection may move four times as much before it is others' turn"
     103 SmallWindow "harmless: a source is asked for one span after the other"

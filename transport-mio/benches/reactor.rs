@@ -118,7 +118,7 @@ fn transfer(total: u64) -> Duration {
     receiver.command(Command::Fetch(fetch)).expect("it runs");
     until(&events, |event| matches!(event, Event::Offer { .. }));
     receiver.register(SHARE, bytes);
-    receiver.command(Command::Accept { share: SHARE, selection: Selection::All }).expect("it runs");
+    receiver.command(Command::accept(SHARE, Selection::All)).expect("it runs");
     until(&events, |event| matches!(event, Event::Completed { .. }));
     let took = begun.elapsed();
     sender.stop();

@@ -72,6 +72,12 @@ impl Handle {
         self.stores.register(share, storage);
     }
 
+    /// Takes a share's storage out, so that it can be made anew: before another `register`, while no job for it is on its
+    /// way (as when it is offered again).
+    pub fn release(&self, share: ShareId) {
+        self.stores.release(share);
+    }
+
     /// Listens at one more place, and says where.
     ///
     /// # Errors

@@ -101,6 +101,7 @@ const FAULTS: &[&str] = &[
     "clock-jump",
     "pause",
     "think",
+    "reconsider",
     "stop",
     "limit",
     "tracker-gone",

@@ -1,5 +1,6 @@
 //! `truecopy get`: from a ticket, a link or a metadata file to verified files under their final names.
 
+mod choosing;
 mod offer;
 mod seeding;
 mod stream;
@@ -36,7 +37,8 @@ use crate::seeds::Seeds;
 use crate::trackers::Heard;
 use crate::{sums, words};
 
-use offer::{Accepted, Answer};
+use choosing::Question;
+use offer::{Accepted, Answer, Before, Patterns};
 use seeding::Until;
 use stream::{Stream, Temporary};
 use wanted::Wanted;
@@ -90,6 +92,9 @@ pub fn run(args: &GetArgs, context: &Context) -> Result<Exit> {
         content: wanted.content,
         manifest: None,
         accepted: None,
+        patterns: Patterns::new(args),
+        asked: None,
+        chosen: None,
         addresses: wanted.addresses(),
         secret: wanted.secret,
         trackers: wanted.trackers().clone(),
@@ -118,7 +123,9 @@ pub fn run(args: &GetArgs, context: &Context) -> Result<Exit> {
     if !trackers.is_empty() {
         getting.command(Command::AddTrackers { share: SHARE, trackers })?;
     }
-    getting.go_on()
+    let exit = getting.go_on();
+    getting.reporter.unhold();
+    exit
 }
 
 /// A tracker tells others where we are: there somebody must be.
@@ -174,6 +181,12 @@ struct Getting<'a> {
     content: ContentId,
     manifest: Option<Arc<Manifest>>,
     accepted: Option<Accepted>,
+    /// Which files are wanted.
+    patterns: Patterns,
+    /// What the user is being asked.
+    asked: Option<Question>,
+    /// Which files shall be wanted instead.
+    chosen: Option<Patterns>,
     /// Where the peers should be, in words.
     addresses: String,
     secret: AccessSecret,
@@ -226,9 +239,15 @@ impl Getting<'_> {
             self.command(Command::End { share, reason })?;
             return self.leave(exit).map(Some);
         }
-        if let Control::Faster | Control::Slower = wish {
-            self.limits.obey(wish, &self.net, self.reporter)?;
-            return Ok(None);
+        match wish {
+            Control::Faster | Control::Slower => {
+                self.limits.obey(wish, &self.net, self.reporter)?;
+                return Ok(None);
+            }
+            Control::Only => return self.ask(Question::Only).map(|()| None),
+            Control::First => return self.ask(Question::First).map(|()| None),
+            Control::Line => return self.answered().map(|()| None),
+            _ => {}
         }
         let pause = match wish {
             Control::Pause => true,
@@ -350,12 +369,13 @@ impl Getting<'_> {
 
     fn offered(&mut self, manifest: Arc<Manifest>) -> Result<Option<Exit>> {
         self.manifest = Some(Arc::clone(&manifest));
-        let controls = &self.controls;
-        let asking = offer::Asking { reporter: self.reporter, stop: &|| controls.end() };
-        let answer = offer::answer(self.args, &asking, &self.run, &self.place, &manifest);
+        let answer = match self.accepted.take() {
+            None => self.answer(&manifest, Before::Nothing),
+            Some(accepted) => self.choose_again(&manifest, accepted),
+        };
         let (answer, reason) = match answer {
             Ok(Answer::Accept(accepted)) => {
-                let selection = accepted.selection.clone();
+                let (selection, first) = (accepted.selection.clone(), accepted.first.clone());
                 if self.args.is_stream() {
                     let entry = stream::only_file(&manifest, &selection)?;
                     let (witness, to) = (Arc::clone(&accepted.storage), Arc::clone(self.reporter));
@@ -363,12 +383,8 @@ impl Getting<'_> {
                 }
                 self.net.handle.register(SHARE, accepted.storage.clone());
                 self.accepted = Some(accepted);
-                self.controls.read_keys();
-                if self.controls.has_keys() {
-                    let text = "keys: p pause, r resume or retry, + and - faster and slower, q stop and keep";
-                    self.reporter.tell(&Event::Note { text });
-                }
-                self.command(Command::Accept { share: SHARE, selection })?;
+                self.offer_keys();
+                self.command(Command::Accept { share: SHARE, selection, first })?;
                 return Ok(None);
             }
             Ok(Answer::Here(plan, selection)) => (Ok((plan, selection)), Reason::Done),

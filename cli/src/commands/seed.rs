@@ -164,6 +164,13 @@ impl Looking<'_> {
             let metadata = source::read_metadata(path)?;
             return self.described(path, &metadata);
         }
+        if self.args.partial {
+            // It would be taken for a share of its own, whatever is missing of it.
+            let what =
+                format!("--partial is for shares that are known: {} would be a new one", Shown::path(path));
+            return Err(Error::usage(what)
+                .hint("name the metadata file (X.truecopy) of the share, or leave --partial out"));
+        }
         let paths = [path.to_owned()];
         let shares = Shares::new(self.context.home()?);
         let (remembered, known) = shares.find(&paths, self.args.links, warn)?;

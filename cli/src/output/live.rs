@@ -14,6 +14,9 @@ const JSON: Duration = Duration::from_millis(90);
 /// How often a plain line is written while nothing changes but numbers.
 const PLAIN: Duration = Duration::from_secs(5);
 
+/// Bytes of what is told while a line is asked for that are kept at most; further ones are not told.
+const HELD_MAX: usize = 64 * 1024;
+
 /// What is on the screen, and the rate of what moves.
 #[derive(Debug, Default)]
 pub(super) struct Live {
@@ -25,6 +28,8 @@ pub(super) struct Live {
     map: String,
     last: Option<Duration>,
     sentence: String,
+    /// What is told while a line is asked for.
+    held: Option<String>,
     /// The limits of rates that hold, up and down, in bytes a second.
     limits: (Option<u64>, Option<u64>),
 }
@@ -47,10 +52,28 @@ impl Live {
         lines.map(|line| clip(line, columns)).collect::<Vec<_>>().join("\n")
     }
 
+    /// A line is asked for: what is told waits.
+    pub(super) fn hold(&mut self) {
+        self.held.get_or_insert_default();
+    }
+
+    /// Nothing is asked for any more. What was told meanwhile.
+    pub(super) fn unhold(&mut self) -> String {
+        self.held.take().unwrap_or_default()
+    }
+
     /// What to write for an event on a terminal.
     pub(super) fn terminal(&mut self, now: Duration, event: &Event<'_>, sentence: Option<String>) -> String {
         if let Some(sentence) = sentence {
             if sentence == self.sentence {
+                return String::new();
+            }
+            if let Some(held) = &mut self.held {
+                if held.len() < HELD_MAX {
+                    held.push_str(&format!("{sentence}\n"));
+                }
+                self.settle(event);
+                self.sentence = sentence;
                 return String::new();
             }
             let erased = erase(&self.line);
@@ -64,7 +87,7 @@ impl Live {
             return String::new();
         }
         self.observe(now, event);
-        if self.last.is_some_and(|last| now.saturating_sub(last) < FRAME) {
+        if self.held.is_some() || self.last.is_some_and(|last| now.saturating_sub(last) < FRAME) {
             return String::new();
         }
         let Some(line) = self.progress(event) else { return String::new() };

@@ -179,6 +179,21 @@ impl Reporter {
         }
     }
 
+    /// Asks for a line and lets the rest of the program go on: what is told until [`unhold`](Self::unhold) waits.
+    pub fn hold(&self, question: &str) {
+        if self.mode == Mode::Terminal {
+            self.say(Some(format!("{} ", Shown::terminal(question.as_bytes()))));
+            self.live().hold();
+        }
+    }
+
+    /// Tells what has waited since [`hold`](Self::hold).
+    pub fn unhold(&self) {
+        let text = self.live().unhold();
+        // Without a terminal there is nobody to tell.
+        let _ = io::stderr().lock().write_all(text.as_bytes());
+    }
+
     /// Takes the live line away, at the end or before another program writes.
     pub fn clear(&self) {
         if self.mode == Mode::Terminal {

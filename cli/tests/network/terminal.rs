@@ -170,6 +170,32 @@ fn keys_pause_resume_and_stop() {
 }
 
 #[test]
+fn other_files_are_chosen_by_a_key_while_it_runs() {
+    let (world, sender) = served();
+    let proxy = Proxy::start(sender.address);
+    let get = world.command(&["get", "--yes", &sender.ticket_at(proxy.address), "-o", "there"]);
+    proxy.hold_after(300_000);
+    let mut running = Terminal::start(&get);
+    running.shows("o only these files");
+    proxy.until_held();
+    running.types("o");
+    running.shows("fetch only (patterns");
+    running.types("nothing-like-it\n");
+    running.shows("no change: the patterns leave nothing of this share");
+    running.types("f");
+    running.shows("fetch first (patterns");
+    running.types("\n");
+    running.types("o");
+    running.shows("fetch only (patterns");
+    running.types("na*\n");
+    running.shows("what is verified of it stays so");
+    proxy.open();
+    running.exits(0);
+    assert_eq!(names(&world.path("there/share")), ["日本"]);
+    assert_eq!(fs::read(world.path("there/share/日本/naïve.txt")).unwrap(), b"unicode");
+}
+
+#[test]
 fn ctrl_c_ends_at_a_question_in_the_midst_and_while_looking_for_the_sender() {
     let (world, sender) = served();
     let mut asked = Terminal::start(&world.command(&["get", &sender.ticket, "-o", "there"]));

@@ -16,6 +16,24 @@ pub enum Selection {
 }
 
 impl Selection {
+    /// No entry.
+    pub const fn none() -> Self {
+        Self::Some(Vec::new())
+    }
+
+    /// The same in its one form: entries ascending and without repeats.
+    #[must_use]
+    pub fn normal(self) -> Self {
+        match self {
+            Self::All => Self::All,
+            Self::Some(mut entries) => {
+                entries.sort_unstable();
+                entries.dedup();
+                Self::Some(entries)
+            }
+        }
+    }
+
     /// Whether the entry is wanted.
     pub fn contains(&self, entry: EntryIndex) -> bool {
         match self {

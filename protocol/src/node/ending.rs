@@ -73,13 +73,13 @@ impl Node {
             (Err(error), _) => return self.fail(share, Failure::Storage(error)),
         };
         let stays = fetch.afterwards == Afterwards::Seed;
-        let fetched_all = fetch.selection == Selection::All;
+        let fetched_all = fetch.choice.wanted == Selection::All;
         fetch.stage = match core::mem::replace(&mut fetch.stage, Stage::Placed(None)) {
             Stage::Committing(manifest, transfer) if stays => Stage::Placed(Some((manifest, transfer))),
             _ => Stage::Placed(None),
         };
         let receipt = Receipt {
-            selection: selection_digest(&fetch.selection),
+            selection: selection_digest(&fetch.choice.wanted),
             outcome,
             time: self.unix_time(),
             signature: [[0; 32]; 2],
@@ -173,7 +173,9 @@ impl Node {
             return;
         }
         fetch.stage = match core::mem::replace(&mut fetch.stage, Stage::Ended) {
-            Stage::Running(_, transfer) => Stage::Ending(Some(transfer), end),
+            Stage::Running(_, transfer) | Stage::Reconsidering(_, transfer) => {
+                Stage::Ending(Some(transfer), end)
+            }
             _ => Stage::Ending(None, end),
         };
         for timer in

@@ -19,7 +19,7 @@ use crate::swarm::circle::Circle;
 use crate::swarm::download::{Choking, Download, Told, Use};
 use crate::swarm::offer::ManifestFetch;
 use crate::swarm::targets::{Next, Origin, Targets};
-use crate::swarm::transfer::Transfer;
+use crate::swarm::transfer::{Before, Choice, Transfer};
 use crate::timers::Timer;
 use crate::wire::{Corrupt, Message, Reason, Reject, RejectWhy};
 use crate::{BlobId, ConnId, ContentId, EntryIndex, Hash, NodeId, ShareId};
@@ -41,7 +41,9 @@ pub(super) struct Fetching {
     /// `Land` jobs on their way.
     pub(super) lands: u32,
     pub(super) checkpoints: Checkpoints,
-    pub(super) selection: Selection,
+    pub(super) choice: Choice,
+    /// What is known of an earlier choice.
+    pub(super) before: Before,
     pub(super) order: Order,
     pub(super) afterwards: Afterwards,
     /// The chunk hashes of the manifest itself, once somebody may ask for them.
@@ -84,6 +86,8 @@ pub(super) enum Stage {
     /// The storage is being opened.
     Opening(Arc<Manifest>),
     Running(Arc<Manifest>, Transfer),
+    /// The user wants another choice: what is on its way to the disk is claimed first.
+    Reconsidering(Arc<Manifest>, Transfer),
     /// Everything is verified: the claims are written, then the files placed.
     Committing(Arc<Manifest>, Transfer),
     /// Placed; peers are told. What peers may ask for until it is served from its place.
@@ -107,6 +111,7 @@ impl Fetching {
             Stage::Offered(manifest)
             | Stage::Opening(manifest)
             | Stage::Running(manifest, _)
+            | Stage::Reconsidering(manifest, _)
             | Stage::Committing(manifest, _)
             | Stage::Placed(Some((manifest, _))) => Some(manifest),
             Stage::Seeking | Stage::Manifest(..) | Stage::Ending(..) | Stage::Placed(None) | Stage::Ended => {
@@ -119,9 +124,18 @@ impl Fetching {
     pub(super) const fn transfer(&self) -> Option<&Transfer> {
         match &self.stage {
             Stage::Running(_, transfer)
+            | Stage::Reconsidering(_, transfer)
             | Stage::Committing(_, transfer)
             | Stage::Placed(Some((_, transfer))) => Some(transfer),
             _ => None,
+        }
+    }
+
+    /// What is there and is given to others, now or soon.
+    pub(super) const fn given(&self) -> Option<&Transfer> {
+        match &self.stage {
+            Stage::Reconsidering(..) => None,
+            _ => self.transfer(),
         }
     }
 
@@ -134,7 +148,12 @@ impl Fetching {
     pub(super) const fn wants_peers(&self) -> bool {
         matches!(
             self.stage,
-            Stage::Seeking | Stage::Manifest(..) | Stage::Offered(_) | Stage::Opening(_) | Stage::Running(..)
+            Stage::Seeking
+                | Stage::Manifest(..)
+                | Stage::Offered(_)
+                | Stage::Opening(_)
+                | Stage::Running(..)
+                | Stage::Reconsidering(..)
         )
     }
 }
@@ -165,7 +184,8 @@ impl Node {
             grudge: None,
             lands: 0,
             checkpoints: Checkpoints::default(),
-            selection: Selection::All,
+            choice: Choice { wanted: Selection::All, first: Selection::none() },
+            before: Before::default(),
             order: spec.order,
             afterwards: spec.afterwards,
             own_layer: None,
@@ -507,51 +527,6 @@ impl Node {
         self.ask_doubts(share, id);
         self.fill(share);
         Ok(())
-    }
-
-    pub(super) fn pause(&mut self, share: ShareId) {
-        if self.set_will(share, Will::Pause, &Message::Paused) {
-            self.event(Event::Waiting { share, why: Waiting::Paused });
-        }
-    }
-
-    pub(super) fn resume(&mut self, share: ShareId) {
-        if self.set_will(share, Will::Go, &Message::Resumed) {
-            self.event(Event::Fetching { share });
-            self.fill(share);
-        }
-    }
-
-    /// Whether that is news.
-    fn set_will(&mut self, share: ShareId, will: Will, message: &Message) -> bool {
-        match self.fetches.get_mut(&share) {
-            Some(fetch) if !fetch.wants_peers() => {
-                self.refuse(share, Refusal::NotNow);
-                return false;
-            }
-            Some(fetch) if fetch.will == will => return false,
-            Some(fetch) => fetch.will = will,
-            None => {
-                self.refuse(share, Refusal::UnknownShare);
-                return false;
-            }
-        }
-        for id in self.conns_of(share) {
-            if self.download(id).is_some() {
-                self.with_session(id, |session| session.send(message));
-            }
-        }
-        true
-    }
-
-    pub(super) fn retry(&mut self, share: ShareId) {
-        let now = self.now;
-        match self.fetches.get_mut(&share) {
-            Some(fetch) => fetch.targets.hurry(now),
-            None => return self.refuse(share, Refusal::UnknownShare),
-        }
-        self.hurry_trackers(share);
-        self.dial_due(share);
     }
 
     pub(super) fn sign_receipt(&mut self, share: ShareId, id: ConnId, receipt: crate::wire::Receipt) {

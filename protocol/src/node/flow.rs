@@ -57,8 +57,9 @@ impl Node {
             while download.has_room_for_hashes()
                 && let Some(range) = transfer.pick_hashes(download.have())
             {
-                download.ask_hashes(range, now);
-                messages.push(Message::HashRequest(range));
+                if download.ask_hashes(range, now) {
+                    messages.push(Message::HashRequest(range));
+                }
             }
             if download.choking() == Choking::Choked {
                 break;
@@ -183,7 +184,7 @@ impl Node {
     }
 
     /// Hands whole runs to the disk.
-    fn land(&mut self, share: ShareId, id: ConnId, batch: Batch) {
+    pub(super) fn land(&mut self, share: ShareId, id: ConnId, batch: Batch) {
         let Some(fetch) = self.fetches.get_mut(&share) else {
             self.pool.put(batch.buf);
             return;
@@ -219,7 +220,10 @@ impl Node {
     ) {
         let Some(fetch) = self.fetches.get_mut(&share) else { return };
         fetch.lands -= 1;
-        let (Stage::Running(_, transfer) | Stage::Ending(Some(transfer), _)) = &mut fetch.stage else {
+        let (Stage::Running(_, transfer)
+        | Stage::Reconsidering(_, transfer)
+        | Stage::Ending(Some(transfer), _)) = &mut fetch.stage
+        else {
             return;
         };
         let hashes = match result {
@@ -302,8 +306,9 @@ impl Node {
             && let Some(place) = transfer.pick_doubt(id)
         {
             let corrupt = Corrupt { blob: BlobId::of(place.entry).0, chunk: place.within };
-            download.doubt(corrupt.blob, corrupt.chunk, now);
-            messages.push(Message::Corrupt(corrupt));
+            if download.doubt(corrupt.blob, corrupt.chunk, now) {
+                messages.push(Message::Corrupt(corrupt));
+            }
         }
         self.with_session(id, |session| messages.iter().for_each(|message| session.send(message)));
     }

@@ -197,6 +197,7 @@ impl Node {
         }
         if let Some(share) = share {
             self.maybe_ended(share);
+            self.maybe_offer_again(share);
         }
     }
 }

@@ -14,10 +14,12 @@ mod peers;
 #[cfg(planted)]
 mod planted;
 mod ready;
+mod reconsider;
 mod serve;
 mod swarm;
 mod takeover;
 mod tell;
+mod will;
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
@@ -182,8 +184,9 @@ impl Node {
             Command::Preparing { share, done, total } => self.preparing(share, done, total),
             Command::Share(spec) => self.share(spec),
             Command::Fetch(spec) => self.fetch(spec),
-            Command::Accept { share, selection } => self.accept(share, selection),
+            Command::Accept { share, selection, first } => self.accept(share, selection, first),
             Command::Decline { share, reason } => self.decline(share, reason),
+            Command::Reconsider { share } => self.reconsider(share),
             Command::AddPeer { share, peer } => self.add_peer(share, peer),
             Command::AddTrackers { share, trackers } => self.add_trackers(share, &trackers),
             Command::Pause { share } => self.pause(share),

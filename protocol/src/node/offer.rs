@@ -14,7 +14,7 @@ use crate::job::{Opened, StorageError};
 use crate::output::{Event, Failure, Fault, Output, Refusal, Waiting};
 use crate::swarm::download::Told;
 use crate::swarm::offer::ManifestFetch;
-use crate::swarm::transfer::{Ordering, Transfer};
+use crate::swarm::transfer::{Choice, Ordering, Transfer};
 use crate::wire::{BlockRun, Hashes, Info, Message, Reason};
 use crate::{ConnId, ShareId};
 
@@ -88,8 +88,9 @@ impl Node {
         while download.has_room_for_hashes()
             && let Some(range) = manifest.ask_hashes()
         {
-            download.ask_hashes(range, now);
-            messages.push(Message::HashRequest(range));
+            if download.ask_hashes(range, now) {
+                messages.push(Message::HashRequest(range));
+            }
         }
         while download.has_room(config)
             && let Some((run, len)) = manifest.ask()
@@ -126,22 +127,15 @@ impl Node {
         Ok(())
     }
 
-    pub(super) fn accept(&mut self, share: ShareId, selection: Selection) {
+    pub(super) fn accept(&mut self, share: ShareId, selection: Selection, first: Selection) {
         let Some(fetch) = self.fetches.get_mut(&share) else {
             return self.refuse(share, Refusal::UnknownShare);
         };
         let Stage::Offered(manifest) = &fetch.stage else { return self.refuse(share, Refusal::NotNow) };
-        let selection = match selection {
-            Selection::All => Selection::All,
-            Selection::Some(mut entries) => {
-                entries.sort_unstable();
-                entries.dedup();
-                Selection::Some(entries)
-            }
-        };
+        let choice = Choice { wanted: selection.normal(), first: first.normal() };
         fetch.stage = Stage::Opening(Arc::clone(manifest));
-        fetch.selection = selection.clone();
-        let job = self.jobs.open_share(share, selection);
+        let job = self.jobs.open_share(share, choice.wanted.clone());
+        fetch.choice = choice;
         self.outputs.push_back(Output::Job(job));
     }
 
@@ -165,11 +159,16 @@ impl Node {
                 let order = if is_swarm { fetch.order } else { Order::Sequential };
                 let ordering = Ordering { order, seed: self.jitter.below(u64::MAX) };
                 let layers = fetch.layers.clone();
-                let transfer =
-                    Transfer::new(Arc::clone(&manifest), layers, &fetch.selection, &opened, ordering);
+                let before = core::mem::take(&mut fetch.before);
+                let is_again = before.is_any();
+                let of = Arc::clone(&manifest);
+                let transfer = Transfer::new(of, layers, &fetch.choice, &opened, ordering, before);
                 let rechecking = transfer.is_rechecking();
                 fetch.stage = Stage::Running(manifest, transfer);
                 self.count_haves(share);
+                if is_again {
+                    self.tell_choice(share);
+                }
                 let why = if rechecking { Waiting::Rechecking } else { Waiting::Dialing };
                 if rechecking || self.conns_of(share).is_empty() {
                     self.event(Event::Waiting { share, why });

@@ -25,7 +25,7 @@ use crate::swarm::transfer::Transfer;
 use crate::swarm::upload::Upload;
 use crate::timers::Timer;
 use crate::wire::{
-    BlockRun, Corrupt, HashRange, Hashes, Info, Message, Preparing, Receipt, Reject, RejectWhy,
+    BlockRun, Corrupt, HashRange, Hashes, Info, Message, Preparing, Reason, Receipt, Reject, RejectWhy,
 };
 use crate::{AccessSecret, BlobId, ChunkIndex, ConnId, ContentId, EntryIndex, Hash, ShareId};
 
@@ -235,7 +235,7 @@ impl Node {
         let of = |transfer: &Transfer| {
             transfer.position(run).is_some_and(|(place, _)| transfer.verified().contains(place.chunk))
         };
-        fetch.transfer().is_some_and(of)
+        fetch.given().is_some_and(of)
     }
 
     pub(super) fn upload(&mut self, id: ConnId) -> Option<&mut Upload> {
@@ -414,18 +414,37 @@ impl Node {
         Ok(())
     }
 
+    /// Whether we may have given this chunk: of what is being fetched only what is verified.
+    fn may_doubt(&self, share: ShareId, corrupt: Corrupt) -> bool {
+        self.fetches.get(&share).is_none_or(|fetch| {
+            let is_verified = |transfer: &Transfer| {
+                let chunk = transfer.chunk_of(corrupt.blob, corrupt.chunk);
+                chunk.is_some_and(|chunk| transfer.verified().contains(chunk))
+            };
+            fetch.transfer().is_some_and(is_verified)
+        })
+    }
+
     /// A receiver says that a chunk of ours is wrong: we look at our own disk.
     fn question_self(&mut self, share: ShareId, id: ConnId, corrupt: Corrupt) -> Result<(), Fault> {
         let ready = self.ready(share)?;
         let entry = BlobId(corrupt.blob).entry().ok_or(Fault::BadRequest)?;
         let shape = ready.manifest.shape(entry).ok_or(Fault::BadRequest)?;
         let range = shape.chunk_range(u64::from(corrupt.chunk));
+        let may_doubt = self.may_doubt(share, corrupt);
         let Some(upload) = self.upload(id) else { return Ok(()) };
         if range.is_empty() {
             return Err(Fault::BadRequest);
         }
         if !ready.held.contains(entry) {
             return Err(Fault::BadRequest);
+        }
+        if !may_doubt {
+            // It is not among what we have verified, or no longer wanted: there is nothing to look at.
+            let run = BlockRun { blob: corrupt.blob, block: 0, count: 0 };
+            let reject = Reject { run, why: RejectWhy::Absent };
+            self.with_session(id, |session| session.send(&Message::Reject(reject)));
+            return Ok(());
         }
         if upload.rehashes >= REHASHES_MAX {
             return Err(Fault::Flood);
@@ -529,7 +548,7 @@ impl Node {
     }
 
     /// Ends a served share.
-    pub(super) fn unserve(&mut self, share: ShareId, reason: crate::wire::Reason) {
+    pub(super) fn unserve(&mut self, share: ShareId, reason: Reason) {
         let Some(serving) = self.serving.remove(&share) else { return };
         self.discoveries.remove(&serving.key.discovery());
         self.timers.cancel(Timer::Progress(share));

@@ -165,7 +165,7 @@ impl Node {
     }
 
     /// A receiver tells what it has to a peer that takes part in the swarm.
-    fn tell_stock(&mut self, share: ShareId, id: ConnId) {
+    pub(super) fn tell_stock(&mut self, share: ShareId, id: ConnId) {
         if self.is_fetched_in_swarm(share) && self.takes_part(id) {
             let stock = self.stock(share);
             self.with_session(id, |session| stock.iter().for_each(|message| session.send(message)));
@@ -284,7 +284,11 @@ impl Node {
         let is_interesting = match &fetch.stage {
             Stage::Running(_, transfer) => transfer.is_interesting(download.have()),
             Stage::Committing(..) | Stage::Placed(_) | Stage::Ending(..) | Stage::Ended => false,
-            Stage::Seeking | Stage::Manifest(..) | Stage::Offered(_) | Stage::Opening(_) => true,
+            Stage::Seeking
+            | Stage::Manifest(..)
+            | Stage::Offered(_)
+            | Stage::Opening(_)
+            | Stage::Reconsidering(..) => true,
         };
         let (interest, message) = if is_interesting {
             (Interest::Interested, Message::Interested)

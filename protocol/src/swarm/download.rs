@@ -287,12 +287,12 @@ impl Download {
         self.doubts.len() < DOUBTS_OPEN_MAX
     }
 
-    /// The peer is told that this chunk of a blob is wrong.
-    pub(crate) fn doubt(&mut self, blob: u32, chunk: u32, now: Now) {
+    /// The peer is told that this chunk of a blob is wrong; false if it was told and has not answered yet.
+    pub(crate) fn doubt(&mut self, blob: u32, chunk: u32, now: Now) -> bool {
         if self.is_idle() {
             self.progressed = now;
         }
-        self.doubts.insert((blob, chunk));
+        self.doubts.insert((blob, chunk))
     }
 
     /// The peer says that it is right; a fault if it was not asked.
@@ -301,11 +301,12 @@ impl Download {
         if self.doubts.remove(&(blob, chunk)) { Ok(()) } else { Err(Fault::Unasked) }
     }
 
-    pub(crate) fn ask_hashes(&mut self, range: HashRange, now: Now) {
+    /// Hashes are asked for; false if they were and have not come yet: the answer serves for both.
+    pub(crate) fn ask_hashes(&mut self, range: HashRange, now: Now) -> bool {
         if self.is_idle() {
             self.progressed = now;
         }
-        self.hashes.insert(range);
+        self.hashes.insert(range)
     }
 
     /// The answer to a hash request; a fault if it was not asked.

@@ -61,6 +61,18 @@ impl FileHashes {
         }
     }
 
+    /// Keeps what is right: hashes of these chunks, and those that lead to the root; nothing is asked for any more.
+    pub(crate) fn keep(&mut self, is_right: impl Fn(u32) -> bool) {
+        for chunk in 0..self.chunks.len() as u32 {
+            match self.get(chunk) {
+                ChunkHash::Computed(hash) if is_right(chunk) => self.set(chunk, ChunkHash::Proven(hash)),
+                ChunkHash::Computed(_) => self.set(chunk, ChunkHash::Unknown),
+                ChunkHash::Unknown | ChunkHash::Proven(_) => {}
+            }
+        }
+        self.ranges.retain(|_, range| matches!(range, Range::Answered(_)));
+    }
+
     pub(crate) fn get(&self, chunk: u32) -> ChunkHash {
         self.chunks.get(chunk as usize).copied().unwrap_or(ChunkHash::Unknown)
     }

@@ -10,6 +10,7 @@ pub(crate) mod have;
 pub(crate) mod lending;
 pub(crate) mod offer;
 pub(crate) mod picker;
+pub(crate) mod queue;
 pub(crate) mod targets;
 #[cfg(test)]
 mod tests;

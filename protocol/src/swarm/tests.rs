@@ -12,7 +12,7 @@ use super::download::{Download, Told};
 use super::hashes::{ChunkHash, FileHashes, check, range_at};
 use super::have::Have;
 use super::targets::{Next, Origin as Known, Targets};
-use super::transfer::{Checked, Ordering, Origin, Sentence, Transfer};
+use super::transfer::{Before, Checked, Choice, Ordering, Origin, Sentence, Transfer};
 use super::upload::{Upload, run_len};
 use crate::config::Config;
 use crate::content::geometry::{ChunkSize, SPAN, Shape};
@@ -72,6 +72,16 @@ fn nothing() -> Opened {
     Opened { claims: vec![], trust: Trust::Recheck, settled: vec![] }
 }
 
+fn begin(
+    manifest: Arc<Manifest>,
+    layers: Option<Arc<Layers>>,
+    wanted: Selection,
+    opened: &Opened,
+) -> Transfer {
+    let choice = Choice { wanted, first: Selection::none() };
+    Transfer::new(manifest, layers, &choice, opened, SEQUENTIAL, Before::default())
+}
+
 fn hash_of(run: BlockRun) -> Hash {
     span_hash(run.blob, u64::from(run.block / 16))
 }
@@ -95,7 +105,7 @@ impl Model {
         let large = wide.then_some((1 << 31) + 1);
         let (manifest, layers) = share(&sizes.iter().copied().chain(large).collect::<Vec<_>>());
         let selection = Selection::Some(wanted);
-        let transfer = Transfer::new(manifest, None, &selection, &nothing(), SEQUENTIAL);
+        let transfer = begin(manifest, None, selection, &nothing());
         Self {
             layers,
             transfer,
@@ -251,8 +261,7 @@ fn claims_are_rechecked_in_order_and_rot_is_fetched_again() {
     let claim =
         |chunk| Claim { chunk: ChunkIndex(chunk), hash: layers.chunk_hash(ChunkIndex(chunk)).unwrap() };
     let opened = Opened { claims: vec![claim(0), claim(2), claim(2), claim(3)], ..nothing() };
-    let mut transfer =
-        Transfer::new(manifest, Some(Arc::clone(&layers)), &Selection::All, &opened, SEQUENTIAL);
+    let mut transfer = begin(manifest, Some(Arc::clone(&layers)), Selection::All, &opened);
     assert_eq!(transfer.progress.to_recheck, 2 * SPAN + 5);
     let first = transfer.recheck(1).unwrap();
     assert_eq!((first.chunk, transfer.recheck(1)), (0, None));
@@ -276,7 +285,7 @@ fn trusted_claims_that_wait_for_proof_ask_for_it() {
     let claim =
         |chunk| Claim { chunk: ChunkIndex(chunk), hash: layers.chunk_hash(ChunkIndex(chunk)).unwrap() };
     let opened = Opened { claims: claims.map(claim).collect(), trust: Trust::Trusted, ..nothing() };
-    let mut transfer = Transfer::new(manifest, None, &Selection::All, &opened, SEQUENTIAL);
+    let mut transfer = begin(manifest, None, Selection::All, &opened);
     let ranges: Vec<u32> =
         core::iter::from_fn(|| transfer.pick_hashes(&ALL)).map(|range| range.first).collect();
     assert_eq!(ranges, [0, 512]);
@@ -285,7 +294,7 @@ fn trusted_claims_that_wait_for_proof_ask_for_it() {
 #[test]
 fn a_chunk_that_came_wrong_from_two_is_asked_of_one() {
     let (manifest, layers) = share(&[1 << 30, 1 << 29]);
-    let mut transfer = Transfer::new(manifest, Some(layers), &Selection::All, &nothing(), SEQUENTIAL);
+    let mut transfer = begin(manifest, Some(layers), Selection::All, &nothing());
     let (_, first) = transfer.pick(ONE, 9, &ALL, None).unwrap();
     let (place, second) = transfer.pick(TWO, 9, &ALL, None).unwrap();
     transfer.landing(first, ONE);
@@ -305,7 +314,7 @@ fn a_chunk_that_came_wrong_from_two_is_asked_of_one() {
 #[test]
 fn when_a_chunk_of_several_comes_right_whoever_sent_its_wrong_span_is_named() {
     let (manifest, layers) = share(&[1 << 30, 1 << 29]);
-    let mut transfer = Transfer::new(manifest, Some(layers), &Selection::All, &nothing(), SEQUENTIAL);
+    let mut transfer = begin(manifest, Some(layers), Selection::All, &nothing());
     let first_only = having(transfer.verified().len(), &[0]);
     let mut round = |of_first: ConnId, of_second: ConnId, wrong: Option<ConnId>| {
         let (_, first) = transfer.pick(of_first, 9, &first_only, None).unwrap();

@@ -21,7 +21,7 @@ pub(crate) use proofs::{Checked, Sentence};
 use super::bits::Bits;
 use super::hashes::{ChunkHash, FileHashes};
 use super::have::Have;
-use super::picker::Picker;
+use super::queue::Queue;
 use crate::content::geometry::{BLOCK, SPAN, SPAN_BLOCKS, Shape};
 use crate::content::layers::Layers;
 use crate::content::manifest::{EntryKind, Manifest};
@@ -82,11 +82,36 @@ impl Place {
 /// The spans of a chunk, by hash and by who sent them; empty for what was on our disk.
 pub(crate) type Origin = Vec<(Hash, ConnId)>;
 
+/// What of a share is wanted, and what of that before all else.
+#[derive(Clone, Debug)]
+pub(crate) struct Choice {
+    pub(crate) wanted: Selection,
+    pub(crate) first: Selection,
+}
+
 /// In which order chunks are asked for, and what decides among equals.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ordering {
     pub(crate) order: Order,
     pub(crate) seed: u64,
+}
+
+/// What an earlier transfer of this run had come to when the user changed the choice; nothing, if there was none.
+#[derive(Debug, Default)]
+pub(crate) struct Before {
+    /// Chunks that it had verified.
+    verified: Bits,
+    /// The hashes that it knew.
+    files: BTreeMap<EntryIndex, FileHashes>,
+    /// Bytes that had come.
+    received: u64,
+}
+
+impl Before {
+    /// Whether there was an earlier transfer.
+    pub(crate) const fn is_any(&self) -> bool {
+        self.verified.len() > 0
+    }
 }
 
 #[derive(Debug)]
@@ -100,7 +125,7 @@ pub(crate) struct Transfer {
     /// Spans of active chunks that nobody was asked for.
     loose: BTreeSet<(u32, u32)>,
     /// Chunks in state `Missing`, and who has them.
-    picker: Picker,
+    queue: Queue,
     /// Claims of earlier runs that must be hashed again, the first one last.
     rechecks: Vec<Claim>,
     rechecking: u32,
@@ -131,14 +156,16 @@ impl Transfer {
     pub(crate) fn new(
         manifest: Arc<Manifest>,
         layers: Option<Arc<Layers>>,
-        selection: &Selection,
+        choice: &Choice,
         opened: &Opened,
         order: Ordering,
+        before: Before,
     ) -> Self {
         let chunks = manifest.chunk_count();
+        let first = first_chunks(&manifest, &choice.first);
         let mut transfer = Self {
             states: alloc::vec![ChunkState::Unwanted; chunks as usize],
-            picker: Picker::new(chunks, order.order, order.seed),
+            queue: Queue::new(chunks, first, order.order, order.seed),
             verified: Bits::new(chunks),
             manifest,
             layers,
@@ -148,7 +175,7 @@ impl Transfer {
             rechecks: Vec::new(),
             rechecking: 0,
             open: 0,
-            files: BTreeMap::new(),
+            files: before.files,
             unproven: BTreeMap::new(),
             ranges: BTreeSet::new(),
             wrong: BTreeMap::new(),
@@ -157,10 +184,14 @@ impl Transfer {
             claims: Vec::new(),
             news: Vec::new(),
             thrown: 0,
-            progress: Progress::default(),
+            progress: Progress { received: before.received, ..Progress::default() },
         };
-        transfer.want(selection, &opened.settled);
-        transfer.claimed(opened);
+        transfer.want(&choice.wanted, &opened.settled);
+        transfer.claimed(opened, &before.verified);
+        if before.verified.count() > 0 {
+            // Peers hear of all that is there, once.
+            transfer.news.clear();
+        }
         transfer
     }
 
@@ -184,20 +215,20 @@ impl Transfer {
         }
     }
 
-    fn claimed(&mut self, opened: &Opened) {
+    fn claimed(&mut self, opened: &Opened, before: &Bits) {
         for claim in &opened.claims {
             let Some(place) = self.place(claim.chunk.0) else { continue };
             if self.states[place.chunk as usize] != ChunkState::Missing {
                 continue;
             }
-            self.picker.remove(place.chunk);
+            self.queue.remove(place.chunk);
             match opened.trust {
-                Trust::Recheck => {
+                Trust::Recheck if !before.contains(place.chunk) => {
                     self.states[place.chunk as usize] = ChunkState::Recheck;
                     self.progress.to_recheck += place.bytes();
                     self.rechecks.push(*claim);
                 }
-                Trust::Trusted => {
+                Trust::Recheck | Trust::Trusted => {
                     self.states[place.chunk as usize] = ChunkState::Computed;
                     // A hash that is wrong makes the chunk missing again, which is what it is.
                     let _rotten_is_missing = self.compare(place, claim.hash, Origin::new());
@@ -208,6 +239,16 @@ impl Transfer {
         self.trust_lengths();
         // Taken from the end: the first chunks first.
         self.rechecks.reverse();
+    }
+
+    /// What the next transfer of the share need not find out again.
+    pub(crate) fn into_before(self) -> Before {
+        let Self { manifest, mut files, verified, progress, .. } = self;
+        for (entry, file) in &mut files {
+            let first = manifest.chunks_of(*entry).start;
+            file.keep(|within| verified.contains(first + within));
+        }
+        Before { verified, files, received: progress.received }
     }
 
     /// Whether everything wanted is verified.
@@ -223,7 +264,7 @@ impl Transfer {
             matches!(state, Some(ChunkState::Missing | ChunkState::Active | ChunkState::Questioned))
         };
         // Chunks in work are few: what is missing is looked up in one step.
-        self.picker.has_any(have)
+        self.queue.has_any(have)
             || self.active.keys().chain(self.wrong.keys()).any(|chunk| open(*chunk) && have.contains(*chunk))
     }
 
@@ -234,12 +275,12 @@ impl Transfer {
 
     /// One more peer has a chunk.
     pub(crate) fn seen(&mut self, chunk: u32) {
-        self.picker.seen(chunk);
+        self.queue.seen(chunk);
     }
 
     /// One peer less has a chunk.
     pub(crate) fn unseen(&mut self, chunk: u32) {
-        self.picker.unseen(chunk);
+        self.queue.unseen(chunk);
     }
 
     /// What peers can be given.
@@ -345,7 +386,7 @@ impl Transfer {
 
     fn set_missing(&mut self, chunk: u32) {
         self.states[chunk as usize] = ChunkState::Missing;
-        self.picker.add(chunk);
+        self.queue.add(chunk);
     }
 
     fn lose(&mut self, chunk: u32) {
@@ -362,4 +403,15 @@ impl Transfer {
     fn root(&self, entry: EntryIndex) -> Option<Hash> {
         self.manifest.file(entry).map(|file| file.root)
     }
+}
+
+/// The chunks of the files that come first.
+fn first_chunks(manifest: &Manifest, first: &Selection) -> Bits {
+    let mut chunks = Bits::new(manifest.chunk_count());
+    if let Selection::Some(entries) = first {
+        entries.iter().flat_map(|entry| manifest.chunks_of(*entry)).for_each(|chunk| {
+            chunks.insert(chunk);
+        });
+    }
+    chunks
 }

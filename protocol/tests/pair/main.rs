@@ -5,6 +5,7 @@
 mod content;
 mod hostile;
 mod raw;
+mod reconsider;
 mod resume;
 mod rng;
 mod store;

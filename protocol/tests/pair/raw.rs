@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use truecopy_protocol::content::identity::{Nonce, ProofContext, Role, discovery_key, share_proof};
 use truecopy_protocol::content::selection::Selection;
-use truecopy_protocol::input::{Command, Fetch, Input, LinkLoss, Path, READ_MAX, Share};
+use truecopy_protocol::input::{Command, Fetch, Input, LinkLoss, Path, READ_MAX, Share, Swarming};
 use truecopy_protocol::job::Job;
 use truecopy_protocol::output::{Event, Failure, Goodbye, Output};
 use truecopy_protocol::wire::{
@@ -93,12 +93,21 @@ impl Raw {
         Self::sender_with(content, Config::default())
     }
 
+    /// The node fetches in a swarm, the peer has just been dialled.
+    pub(crate) fn peer_of(content: &Content) -> Self {
+        Self::dialled(content, Config::default(), Swarming::On)
+    }
+
     pub(crate) fn sender_with(content: &Content, config: Config) -> Self {
+        Self::dialled(content, config, Swarming::Off)
+    }
+
+    fn dialled(content: &Content, config: Config, swarm: Swarming) -> Self {
         let mut raw = Self::new(content, config);
         let address: Candidate = "127.0.0.1:1".parse().unwrap();
         let peers = vec![truecopy_protocol::input::PeerHint { key: Some(THEM), addresses: vec![address] }];
         let content = content.manifest.content_id();
-        raw.command(Command::Fetch(Fetch::new(SHARE, content, SECRET, peers)));
+        raw.command(Command::Fetch(Fetch { swarm, ..Fetch::new(SHARE, content, SECRET, peers) }));
         raw.role = Role::Initiator;
         raw.connect();
         raw
@@ -254,7 +263,7 @@ impl Raw {
         self.offer();
         let manifest = self.content.manifest.encoded().clone();
         self.blocks(0, 0, &manifest);
-        self.command(Command::Accept { share: SHARE, selection: Selection::All });
+        self.command(Command::accept(SHARE, Selection::All));
         assert_eq!(self.hangup, None);
     }
 

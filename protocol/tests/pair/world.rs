@@ -326,7 +326,7 @@ impl World {
             Output::Event(event) => {
                 let accepts = self.hosts[host].accepts.clone();
                 if let (Event::Offer { share, .. }, Some(selection)) = (&event, accepts) {
-                    self.command(host, Command::Accept { share: *share, selection });
+                    self.command(host, Command::accept(*share, selection));
                 }
                 self.hosts[host].events.push(event);
             }

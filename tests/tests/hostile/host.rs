@@ -172,7 +172,7 @@ impl<'a> Receiver<'a> {
         let staging = Staging::open(disk, options).unwrap();
         let storage = Share::Receiving(Box::new(Receiving::opened(staging)));
         self.host.handle.register(SHARE, Arc::new(storage));
-        self.host.handle.command(Command::Accept { share: SHARE, selection: Selection::All }).unwrap();
+        self.host.handle.command(Command::accept(SHARE, Selection::All)).unwrap();
         Ok(())
     }
 

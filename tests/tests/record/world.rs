@@ -217,7 +217,7 @@ impl World {
                 self.hosts[me].handle(now, Input::Done(done));
             }
             Output::Event(Event::Offer { share, .. }) => {
-                let command = Command::Accept { share, selection: Selection::All };
+                let command = Command::accept(share, Selection::All);
                 self.hosts[me].handle(now, Input::Command(command));
             }
             Output::Event(_)

@@ -99,7 +99,7 @@ impl Program for Receiver {
             Event::Offer { manifest, .. } => {
                 let staging = Receiving::opened(self.staging(manifest));
                 door.stores.register(SHARE, Arc::new(Share::Receiving(Box::new(staging))));
-                door.command(Command::Accept { share: SHARE, selection: Selection::All });
+                door.command(Command::accept(SHARE, Selection::All));
             }
             Event::Ended { share } => door.stores.release(*share),
             _ => {}

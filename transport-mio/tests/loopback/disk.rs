@@ -69,7 +69,7 @@ fn fetch(host: &Host, manifest: &Manifest, from: &Host, folder: &Path) {
     };
     let staging = Staging::open(disk, options).unwrap();
     host.handle.register(SHARE, Arc::new(Share::Receiving(Box::new(Receiving::opened(staging)))));
-    host.handle.command(Command::Accept { share: SHARE, selection: Selection::All }).unwrap();
+    host.handle.command(Command::accept(SHARE, Selection::All)).unwrap();
 }
 
 /// Every file below a folder.

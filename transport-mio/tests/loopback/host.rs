@@ -164,7 +164,7 @@ impl Host {
             _ => None,
         });
         self.handle.register(SHARE, Arc::clone(memory) as Arc<dyn Storage>);
-        self.handle.command(Command::Accept { share: SHARE, selection: Selection::All }).unwrap();
+        self.handle.command(Command::accept(SHARE, Selection::All)).unwrap();
         manifest
     }
 

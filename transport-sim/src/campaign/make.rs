@@ -320,9 +320,10 @@ impl Kind {
                 let receiver = draw.receiver();
                 // Long enough that only signs of life keep the connection.
                 let long_ms = draw.scale(120_000);
-                match draw.below(4) {
+                match draw.below(5) {
                     0 | 1 => Fault::Stop { host, at_ms, down_ms },
                     2 => Fault::Pause { receiver, from_ms: at_ms, to_ms: at_ms + long_ms },
+                    3 => Fault::Reconsider { receiver, at_ms },
                     _ => Fault::Think { receiver, for_ms: long_ms },
                 }
             }

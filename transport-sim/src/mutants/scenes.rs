@@ -53,6 +53,17 @@ pub(super) fn long_pause(seed: u64) -> Plan {
     )
 }
 
+/// The user chooses anew when some of it is there, again and again.
+pub(super) fn chosen_anew(seed: u64) -> Plan {
+    let (mut plan, mut draws) = slow_pair(seed);
+    for _ in 0..4 {
+        let at_ms = 300 + draws.below(1_500) as u64;
+        plan.faults.push(Fault::Reconsider { receiver: RECEIVER, at_ms });
+    }
+    plan.settle();
+    plan
+}
+
 /// Two sources, one of which is met late (N7).
 pub(super) fn two_sources(seed: u64) -> Plan {
     let mut draws = Random::new(seed, "scene");

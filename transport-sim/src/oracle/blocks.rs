@@ -33,6 +33,8 @@ pub struct Blocks {
     landed: BTreeMap<(u32, u64), u32>,
     /// Bytes of entries that needed no transfer.
     settled: u64,
+    /// Bytes that this process has told as verified.
+    told: u64,
     /// When each chunk was claimed first, for pictures.
     claimed_at: BTreeMap<u32, u64>,
 }
@@ -43,6 +45,7 @@ impl Blocks {
             states: vec![State::Absent; content.manifest.chunk_count() as usize],
             landed: BTreeMap::new(),
             settled: 0,
+            told: 0,
             claimed_at: BTreeMap::new(),
         }
     }
@@ -143,14 +146,14 @@ impl Blocks {
     /// The process ended.
     pub(crate) fn killed(&mut self) {
         self.landed.clear();
-        self.settled = 0;
+        (self.settled, self.told) = (0, 0);
         self.fall(State::Written);
     }
 
     /// The machine ended. What was synced stays so; the claims of a new boot are only as good as the synced ones.
     pub(crate) fn power_lost(&mut self) {
         self.landed.clear();
-        self.settled = 0;
+        (self.settled, self.told) = (0, 0);
         self.fall(State::Synced);
     }
 
@@ -195,8 +198,13 @@ impl Blocks {
         }
     }
 
-    /// What the user is told never exceeds what is right (S6).
-    pub(crate) fn progress(&self, progress: &Progress) -> Checked {
+    /// What the user is told never exceeds what is right, and is never taken back (S6).
+    pub(crate) fn progress(&mut self, progress: &Progress) -> Checked {
+        let before = std::mem::replace(&mut self.told, progress.verified);
+        if progress.verified < before {
+            let text = format!("{before} bytes were told as verified, and then {}", progress.verified);
+            return Err(Finding::new(Oracle::Progress, "verified bytes are taken back", text));
+        }
         let right: u64 = self.landed.values().map(|len| u64::from(*len)).sum::<u64>() + self.settled;
         if progress.verified <= right {
             return Ok(());

@@ -114,6 +114,8 @@ pub enum Fault {
     Think { receiver: u16, for_ms: u64 },
     /// The user pauses a fetch, and goes on.
     Pause { receiver: u16, from_ms: u64, to_ms: u64 },
+    /// The user goes back to the offer, and has other files come first.
+    Reconsider { receiver: u16, at_ms: u64 },
     /// The user of a host limits its rates, in bytes a second; 0: no limit. Those of the tuning hold before and after.
     Limit { host: u16, from_ms: u64, to_ms: u64, up: u64, down: u64 },
     /// The user stops the program in good order, and starts it again.
@@ -189,7 +191,9 @@ impl Fault {
             | Self::Limit { host, .. }
             | Self::Stop { host, .. }
             | Self::NewerPeer { host } => (Some(host), None),
-            Self::Think { receiver, .. } | Self::Pause { receiver, .. } => (Some(receiver), None),
+            Self::Think { receiver, .. }
+            | Self::Pause { receiver, .. }
+            | Self::Reconsider { receiver, .. } => (Some(receiver), None),
             Self::Swizzle { .. } | Self::Tracker { .. } => (None, None),
         };
         [first, second].into_iter().flatten().map(usize::from)
@@ -246,6 +250,7 @@ impl Fault {
             | Self::ClockJump { .. }
             | Self::Think { .. }
             | Self::Pause { .. }
+            | Self::Reconsider { .. }
             | Self::Limit { .. }
             | Self::NewerPeer { .. } => false,
         }
@@ -258,6 +263,7 @@ impl Fault {
             Self::Stop { .. }
                 | Self::Think { .. }
                 | Self::Pause { .. }
+                | Self::Reconsider { .. }
                 | Self::Limit { .. }
                 | Self::ClockRate { .. }
                 | Self::ClockJump { .. }
@@ -298,7 +304,9 @@ impl Fault {
             | Self::Tracker { to_ms, .. }
             | Self::Pause { to_ms, .. } => to_ms,
             Self::Swizzle { from_ms, step_ms, hold_ms } => from_ms + 20 * step_ms + hold_ms,
-            Self::ResetAt { at_ms, .. } | Self::ClockJump { at_ms, .. } => at_ms,
+            Self::ResetAt { at_ms, .. } | Self::ClockJump { at_ms, .. } | Self::Reconsider { at_ms, .. } => {
+                at_ms
+            }
             Self::Think { for_ms, .. } => for_ms,
             Self::Move { at_ms, lost_ms, .. } => at_ms + lost_ms,
             Self::Crash { at_ms, down_ms, .. } | Self::Stop { at_ms, down_ms, .. } => at_ms + down_ms,
@@ -350,6 +358,7 @@ impl Fault {
             Self::ClockJump { .. } => "clock-jump",
             Self::Think { .. } => "think",
             Self::Pause { .. } => "pause",
+            Self::Reconsider { .. } => "reconsider",
             Self::Limit { .. } => "limit",
             Self::Stop { .. } => "stop",
             Self::Tracker { .. } => "tracker",

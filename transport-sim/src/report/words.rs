@@ -35,7 +35,9 @@ pub fn window(fault: &Fault) -> Option<(u64, u64)> {
         | Fault::Pause { from_ms, to_ms, .. } => (from_ms, to_ms),
         Fault::Crash { at_ms, down_ms, .. } | Fault::Stop { at_ms, down_ms, .. } => (at_ms, at_ms + down_ms),
         Fault::Move { at_ms, lost_ms, .. } => (at_ms, at_ms + lost_ms),
-        Fault::ResetAt { at_ms, .. } | Fault::ClockJump { at_ms, .. } => (at_ms, at_ms),
+        Fault::ResetAt { at_ms, .. } | Fault::ClockJump { at_ms, .. } | Fault::Reconsider { at_ms, .. } => {
+            (at_ms, at_ms)
+        }
         Fault::Think { for_ms, .. } => (0, for_ms),
         Fault::Swizzle { from_ms, .. } => (from_ms, fault.ends_ms()),
         _ => return None,
@@ -141,6 +143,9 @@ fn on_a_host(fault: &Fault) -> String {
         }
         Fault::Think { receiver, .. } => format!("the user of host {receiver} looks at the offer for long"),
         Fault::Pause { receiver, .. } => format!("the user of host {receiver} pauses"),
+        Fault::Reconsider { receiver, .. } => {
+            format!("the user of host {receiver} goes back to the offer and chooses another order")
+        }
         Fault::Limit { host, up, down, .. } => {
             let rate = |rate: &u64| {
                 if *rate == 0 { "any rate".to_owned() } else { format!("{rate} bytes a second") }

@@ -61,6 +61,7 @@ impl World<'_> {
             Fault::Crash { at_ms, .. }
             | Fault::ResetAt { at_ms, .. }
             | Fault::ClockJump { at_ms, .. }
+            | Fault::Reconsider { at_ms, .. }
             | Fault::Stop { at_ms, .. } => self.agenda.add(at_ms * MS, Happening::Fault(number)),
             Fault::Move { at_ms, lost_ms, .. } => {
                 self.agenda.add(at_ms * MS, Happening::Fault(number));
@@ -133,6 +134,13 @@ impl World<'_> {
             Fault::Pause { receiver, .. } => {
                 self.coverage.fault("pause");
                 self.paused(usize::from(receiver), Command::Pause { share: SHARE });
+            }
+            Fault::Reconsider { receiver, .. } => {
+                self.coverage.fault("reconsider");
+                let host = usize::from(receiver);
+                // What was on its way is asked for again.
+                self.hosts[host].person.interruptions += 1;
+                self.paused(host, Command::Reconsider { share: SHARE });
             }
             Fault::Limit { host, .. } => {
                 self.coverage.fault("limit");

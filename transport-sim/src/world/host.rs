@@ -112,6 +112,8 @@ pub(super) struct Person {
     /// When everything was placed.
     pub(super) finished: Option<u64>,
     pub(super) runs: u32,
+    /// Offers that were looked at.
+    pub(super) offers: u32,
     /// Payload bytes of the runs before this one, and of this one.
     pub(super) received: (u64, u64),
     /// What happened that explains bytes that come twice.
@@ -181,6 +183,7 @@ impl Host {
                 outcome: None,
                 finished: None,
                 runs: 0,
+                offers: 0,
                 received: (0, 0),
                 interruptions: 0,
                 doubled: 0,

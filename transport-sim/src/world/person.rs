@@ -274,7 +274,7 @@ impl World<'_> {
                     watched.stands(self.now, host, Level::Has(progress.verified));
                 }
                 if !self.disk_lies(host)
-                    && let Some(blocks) = &self.hosts[host].blocks
+                    && let Some(blocks) = &mut self.hosts[host].blocks
                 {
                     let checked = blocks.progress(&progress);
                     self.check(host, checked);
@@ -346,6 +346,10 @@ impl World<'_> {
         let host = life.0;
         let content = Rc::clone(&self.content);
         let disk = self.hosts[host].disk.clone();
+        if let Some(process) = self.process(life) {
+            // It may be offered again: then what was opened before is closed first.
+            process.stores.release(SHARE);
+        }
         let looked = look(&disk, &content, host);
         if disk.is_down() {
             return self.stopped_at_call(host);
@@ -357,7 +361,10 @@ impl World<'_> {
                 if let Some(process) = self.process(life) {
                     process.stores.register(SHARE, Arc::new(storage));
                 }
-                self.command(life, Command::Accept { share: SHARE, selection: Selection::All });
+                let offers = self.hosts[host].person.offers;
+                self.hosts[host].person.offers += 1;
+                let first = first(&content, offers);
+                self.command(life, Command::Accept { share: SHARE, selection: Selection::All, first });
             }
             Ok(Offer::Here(outcome)) => {
                 self.coverage.branch("already here");
@@ -419,6 +426,15 @@ fn host_of(hint: &PeerHint) -> Option<usize> {
         Candidate::Tcp(address) => net::host_at(*address).map(|(host, _)| host),
         Candidate::Host { .. } => None,
     })
+}
+
+/// What comes first of an offer that is looked at again: every other file, each time the others.
+fn first(content: &Content, offers: u32) -> Selection {
+    if offers == 0 {
+        return Selection::none();
+    }
+    let entries = content.manifest.entries().map(|(entry, _)| entry);
+    Selection::Some(entries.filter(|entry| entry.0 % 2 == offers % 2).collect())
 }
 
 /// What of the share a sender offers.

@@ -66,7 +66,12 @@ pub(super) fn recorded<'a>(command: &'a Command, secrets: &mut Secrets) -> Recor
             swarm: (spec.swarm, spec.port),
             course: (spec.order, spec.afterwards),
         },
-        Command::Accept { share, selection } => RecordedCommand::Accept(*share, Cow::Borrowed(selection)),
+        Command::Accept { share, selection, first } => RecordedCommand::Accept {
+            share: *share,
+            selection: Cow::Borrowed(selection),
+            first: Cow::Borrowed(first),
+        },
+        Command::Reconsider { share } => RecordedCommand::Reconsider(*share),
         Command::Decline { share, reason } => RecordedCommand::Decline(*share, *reason),
         Command::AddPeer { share, peer } => RecordedCommand::AddPeer(*share, Cow::Borrowed(peer)),
         Command::Pause { share } => RecordedCommand::Pause(*share),
@@ -132,7 +137,10 @@ impl RecordedCommand<'_> {
                 return Ok((Command::Fetch(fetch), Some(Key { share, content, secret })));
             }
             Self::Preparing(share, done, total) => Command::Preparing { share, done, total },
-            Self::Accept(share, selection) => Command::Accept { share, selection: selection.into_owned() },
+            Self::Accept { share, selection, first } => {
+                Command::Accept { share, selection: selection.into_owned(), first: first.into_owned() }
+            }
+            Self::Reconsider(share) => Command::Reconsider { share },
             Self::Decline(share, reason) => Command::Decline { share, reason },
             Self::AddPeer(share, peer) => Command::AddPeer { share, peer: peer.into_owned() },
             Self::Pause(share) => Command::Pause { share },

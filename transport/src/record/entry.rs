@@ -169,7 +169,14 @@ pub enum RecordedCommand<'a> {
         course: (Order, Afterwards),
     },
     /// Accepts the offer.
-    Accept(ShareId, Cow<'a, Selection>),
+    Accept {
+        /// The offered share.
+        share: ShareId,
+        /// What is wanted of it.
+        selection: Cow<'a, Selection>,
+        /// What comes before all else.
+        first: Cow<'a, Selection>,
+    },
     /// Declines the offer.
     Decline(ShareId, Reason),
     /// Names one more source.
@@ -184,6 +191,8 @@ pub enum RecordedCommand<'a> {
     End(ShareId, Reason),
     /// Names trackers.
     AddTrackers(ShareId, Cow<'a, Trackers>),
+    /// Goes back to the offer.
+    Reconsider(ShareId),
 }
 
 /// An output, as far as it is needed to tell it from another.

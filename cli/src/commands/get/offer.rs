@@ -20,7 +20,7 @@ use crate::exit::{Error, Exit, Result};
 use crate::glob;
 use crate::output::{self, Asked, Event, Reporter, Stage, Waiting, amount, count};
 use crate::record::{Disk, Run};
-use crate::witness::Witness;
+use crate::witness::{Proven, Witness};
 use crate::words;
 
 /// Conflicts that are named one by one; of more, their number.
@@ -29,6 +29,8 @@ const NAMED_MAX: usize = 10;
 /// An accepted offer.
 pub(super) struct Accepted {
     pub(super) selection: Selection,
+    /// What of that comes before all else.
+    pub(super) first: Selection,
     pub(super) plan: Plan,
     pub(super) storage: Arc<Witness>,
 }
@@ -50,16 +52,47 @@ pub(super) enum Answer {
     Here(Plan, Selection),
 }
 
+/// Which files are wanted, by patterns.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Patterns {
+    pub(super) only: Vec<String>,
+    pub(super) exclude: Vec<String>,
+    pub(super) first: Vec<String>,
+}
+
+impl Patterns {
+    pub(super) fn new(args: &GetArgs) -> Self {
+        Self { only: args.only.clone(), exclude: args.exclude.clone(), first: args.first.clone() }
+    }
+
+    /// What they mean: what is wanted, and what comes first.
+    pub(super) fn choose(&self, manifest: &Manifest) -> Result<(Selection, Selection)> {
+        Ok((glob::select(manifest, &self.only, &self.exclude)?, glob::first(manifest, &self.first)?))
+    }
+}
+
+/// Whether the offer is new to the user.
+#[derive(Clone, Copy)]
+pub(super) enum Before<'a> {
+    Nothing,
+    /// It was accepted, runs, and shall go on with another choice: nobody is asked anything.
+    Running(&'a Proven),
+}
+
 /// Where a question goes, and what ends it without an answer.
 pub(super) struct Asking<'a> {
     pub(super) reporter: &'a Reporter,
     /// How the program shall end, if the user wants it to.
     pub(super) stop: &'a dyn Fn() -> Option<Exit>,
+    pub(super) before: Before<'a>,
 }
 
 impl Asking<'_> {
     /// None if nobody can be asked.
     fn ask(&self, question: &str) -> Result<Option<String>> {
+        if let Before::Running(_) = self.before {
+            return Ok(None);
+        }
         let mut exit = Exit::Interrupted;
         let stop = &mut || match (self.stop)() {
             None => false,
@@ -89,17 +122,19 @@ pub(super) fn staged_manifest(place: &Path, content: ContentId) -> Option<Arc<Ma
 
 /// Shows the offer, looks at the destination, and asks.
 pub(super) fn answer(
-    args: &GetArgs,
+    (args, patterns): (&GetArgs, &Patterns),
     asking: &Asking<'_>,
     run: &Run,
     place: &Path,
     manifest: &Arc<Manifest>,
 ) -> Result<Answer> {
     let reporter = asking.reporter;
-    let content = manifest.content_id().to_hex();
-    let contents = super::super::contents(manifest, &content);
-    reporter.tell(&Event::Share { stage: Stage::Offered, contents });
-    let mut selection = glob::select(manifest, &args.only, &args.exclude)?;
+    if let Before::Nothing = asking.before {
+        let content = manifest.content_id().to_hex();
+        let contents = super::super::contents(manifest, &content);
+        reporter.tell(&Event::Share { stage: Stage::Offered, contents });
+    }
+    let (mut selection, first) = patterns.choose(manifest)?;
     if args.is_stream() {
         selection = Selection::Some(vec![super::stream::only_file(manifest, &selection)?]);
     }
@@ -117,8 +152,11 @@ pub(super) fn answer(
     consent(args, asking, place, &plan)?;
     let staging = stage(args, place, disk, manifest, &selection, &plan)?;
     let share = Arc::new(Share::Receiving(Box::new(Receiving::opened(staging))));
-    let storage = Arc::new(Witness::new(share));
-    Ok(Answer::Accept(Accepted { selection, plan, storage }))
+    let storage = Arc::new(match asking.before {
+        Before::Nothing => Witness::new(share),
+        Before::Running(before) => Witness::after(share, before),
+    });
+    Ok(Answer::Accept(Accepted { selection, first, plan, storage }))
 }
 
 /// What this system's file systems refuse; names that differ only for the sender count too.

@@ -34,6 +34,8 @@ pub(super) enum Stage {
     Seeking,
     Offered,
     Accepted,
+    /// The user wants to be offered it again.
+    Reconsidered,
     Placed,
     Failed,
     /// The user wants it to end.
@@ -137,6 +139,16 @@ impl Model {
         self.turn(share, Stage::Accepted, |stage| stage == Stage::Offered);
     }
 
+    /// The user wants to be offered it again.
+    pub(super) fn reconsider(&mut self, share: ShareId) {
+        self.turn(share, Stage::Reconsidered, |stage| stage == Stage::Accepted);
+    }
+
+    /// It was refused: all is as before.
+    pub(super) fn accept_still(&mut self, share: ShareId) {
+        self.turn(share, Stage::Accepted, |stage| stage == Stage::Reconsidered);
+    }
+
     /// The user wants it to end.
     pub(super) fn tell(&mut self, share: ShareId) {
         self.turn(share, Stage::Told, |stage| !matches!(stage, Stage::Placed | Stage::Failed | Stage::Ended));
@@ -172,7 +184,8 @@ impl Model {
 impl Life {
     fn event(&mut self, event: &Event, cause: Cause) {
         let stage = self.stage;
-        let is_fetching = matches!(stage, Stage::Seeking | Stage::Offered | Stage::Accepted);
+        let is_fetching =
+            matches!(stage, Stage::Seeking | Stage::Offered | Stage::Accepted | Stage::Reconsidered);
         let is_there = |conn: &ConnId| self.peers.contains_key(conn);
         // Whoever fetches in a swarm serves as well, and whoever has fetched there may have been dialled.
         let gives = self.role == Role::Responder || self.swarm == Swarming::On;
@@ -180,7 +193,8 @@ impl Life {
         let good = match event {
             Event::Offer { manifest, .. } => {
                 self.stage = Stage::Offered;
-                stage == Stage::Seeking && manifest.content_id() == self.content
+                let is_due = matches!(stage, Stage::Seeking | Stage::Reconsidered);
+                is_due && manifest.content_id() == self.content
             }
             Event::PeerUp { conn, role, .. } => {
                 let is_new = !is_there(conn);

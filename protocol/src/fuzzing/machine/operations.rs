@@ -91,7 +91,7 @@ fn earlier(rig: &mut Rig, input: &mut Cursor<'_>, share: ShareId) {
 
 fn command(rig: &mut Rig, input: &mut Cursor<'_>) {
     let share = share(input);
-    match input.below(10) {
+    match input.below(11) {
         0 => rig.accept(share, selection(input)),
         1 => rig.decline(share, reason(input)),
         2 => rig.end(share, reason(input)),
@@ -100,6 +100,7 @@ fn command(rig: &mut Rig, input: &mut Cursor<'_>) {
         5 => rig.order(share, Command::Retry { share }),
         6 => rig.order(share, Command::AddPeer { share, peer: hint(input.below(4)) }),
         7 => rig.order(share, Command::Preparing { share, done: input.number(), total: input.number() }),
+        8 => rig.reconsider(share),
         _ => begin(rig, input),
     }
 }

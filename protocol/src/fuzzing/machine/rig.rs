@@ -263,8 +263,20 @@ impl Rig {
     pub(super) fn accept(&mut self, share: ShareId, selection: Selection) {
         let is_offered = self.model.stage(share) == Some(Stage::Offered);
         self.model.accept(share);
-        let refused = self.command(share, Command::Accept { share, selection });
+        let refused = self.command(share, Command::accept(share, selection));
         assert_eq!(refused.is_none(), is_offered, "an offer can be accepted, and nothing else");
+    }
+
+    /// Goes back to the offer, or tries to: it comes at once, or when the last jobs are done.
+    pub(super) fn reconsider(&mut self, share: ShareId) {
+        let is_accepted = self.model.stage(share) == Some(Stage::Accepted);
+        self.model.reconsider(share);
+        let refused = self.command(share, Command::Reconsider { share });
+        assert!(refused.is_some() || is_accepted, "only what was accepted can be offered again");
+        if refused.is_some() {
+            // It is opened just now, or placed.
+            self.model.accept_still(share);
+        }
     }
 
     /// Declines an offer, or tries to.

@@ -75,13 +75,14 @@ fn begin(rig: &mut Rig, input: &mut Cursor<'_>) {
 
 fn command(rig: &mut Rig, input: &mut Cursor<'_>) {
     let share = ShareId(input.below(SHARES_MAX) as u32);
-    match input.below(8) {
+    match input.below(9) {
         0 => rig.order(share, Command::Pause { share }),
         1 => rig.order(share, Command::Resume { share }),
         2 => rig.order(share, Command::AddPeer { share, peer: hint(input.below(4)) }),
         3 => rig.order(share, Command::AddTrackers { share, trackers: trackers(input) }),
         4 => rig.end(share, Reason::Leaving),
         5 => rig.seed(share, input.below(CONTENTS_MAX)),
+        6 => rig.reconsider(share),
         _ => begin(rig, input),
     }
 }

@@ -61,6 +61,23 @@ fn a_share_of_a_swarm_is_placed_and_served_from_there() {
     }
 }
 
+#[test]
+fn what_is_reconsidered_is_offered_again_and_placed() {
+    let mut rig = Rig::new(Config::default(), Sources::Any);
+    rig.fetch(SHARE, 1, 1);
+    while rig.model.stage(SHARE) != Some(Stage::Accepted) {
+        round(&mut rig);
+    }
+    rig.reconsider(SHARE);
+    while !rig.jobs.is_empty() {
+        rig.work(0, Luck::Good);
+    }
+    assert_eq!(rig.model.stage(SHARE), Some(Stage::Offered));
+    (0..100).for_each(|_| round(&mut rig));
+    assert_eq!(rig.model.stage(SHARE), Some(Stage::Placed));
+    rig.drain();
+}
+
 /// Whoever has everything and does not serve it yet may be given one.
 #[test]
 fn a_peer_that_sent_a_receipt_to_one_that_fetches_is_told_to_be_gone_when_it_is() {

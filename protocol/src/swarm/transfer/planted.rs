@@ -42,7 +42,7 @@ impl Transfer {
         for chunk in chunks {
             match self.states[chunk as usize] {
                 ChunkState::Unwanted | ChunkState::Verified => continue,
-                ChunkState::Missing => self.picker.remove(chunk),
+                ChunkState::Missing => self.queue.remove(chunk),
                 ChunkState::Active => {
                     self.loose.retain(|(of, _)| *of != chunk);
                     self.active.remove(&chunk);

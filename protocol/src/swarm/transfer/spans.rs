@@ -42,7 +42,7 @@ impl Transfer {
 
     /// Whether there is something that a peer could still be asked for.
     pub(crate) fn is_hungry(&self) -> bool {
-        !self.loose.is_empty() || self.picker.missing() > 0
+        !self.loose.is_empty() || self.queue.missing() > 0
     }
 
     /// The next span to ask of this peer, which has these chunks. At most `wide_max` chunks of several spans are in work
@@ -78,7 +78,7 @@ impl Transfer {
     fn activate(&mut self, wide_max: u32, have: &Have, after: Option<u32>) -> Option<u32> {
         // Of small files the next one is as good as any, and lies beside it on both disks.
         let after = after.filter(|chunk| self.place(*chunk).is_some_and(|place| place.bytes() < SMALL));
-        let picked = self.picker.pick(have, after);
+        let picked = self.queue.pick(have, after);
         #[cfg(planted)]
         let picked = self.last_missing(have).or(picked);
         let found = picked?;
@@ -90,7 +90,7 @@ impl Transfer {
             self.wide += 1;
         }
         self.states[found as usize] = ChunkState::Active;
-        self.picker.remove(found);
+        self.queue.remove(found);
         let spans = alloc::vec![SpanState::Loose; count as usize];
         self.active.insert(found, Active { spans, by: alloc::vec![None; count as usize], only: None });
         self.loose.extend((0..count).map(|span| (found, span)));

@@ -1,0 +1,76 @@
+//! Chunks that are missing: of files that shall come first, and of all others. Nothing of the others is asked of a peer
+//! that has some of the first.
+
+use super::bits::Bits;
+use super::have::Have;
+use super::picker::Picker;
+use crate::input::Order;
+
+/// What is asked for before all else.
+#[derive(Debug)]
+struct First {
+    chunks: Bits,
+    picker: Picker,
+}
+
+#[derive(Debug)]
+pub(crate) struct Queue {
+    first: Option<First>,
+    rest: Picker,
+}
+
+impl Queue {
+    /// No chunk of `chunks` is missing. Those of `first` come before all others.
+    pub(crate) fn new(chunks: u32, first: Bits, order: Order, seed: u64) -> Self {
+        let is_any = first.count() > 0;
+        let first = is_any.then(|| First { chunks: first, picker: Picker::new(chunks, order, !seed) });
+        Self { first, rest: Picker::new(chunks, order, seed) }
+    }
+
+    fn of(&mut self, chunk: u32) -> &mut Picker {
+        match &mut self.first {
+            Some(first) if first.chunks.contains(chunk) => &mut first.picker,
+            _ => &mut self.rest,
+        }
+    }
+
+    fn pickers(&self) -> impl Iterator<Item = &Picker> {
+        self.first.iter().map(|first| &first.picker).chain([&self.rest])
+    }
+
+    /// Chunks that are missing.
+    pub(crate) fn missing(&self) -> u32 {
+        self.pickers().map(Picker::missing).sum()
+    }
+
+    /// Whether a peer has anything that is missing.
+    pub(crate) fn has_any(&self, have: &Have) -> bool {
+        self.pickers().any(|picker| picker.has_any(have))
+    }
+
+    /// A chunk is missing.
+    pub(crate) fn add(&mut self, chunk: u32) {
+        self.of(chunk).add(chunk);
+    }
+
+    /// A chunk is no longer missing.
+    pub(crate) fn remove(&mut self, chunk: u32) {
+        self.of(chunk).remove(chunk);
+    }
+
+    /// One more peer has a chunk.
+    pub(crate) fn seen(&mut self, chunk: u32) {
+        self.of(chunk).seen(chunk);
+    }
+
+    /// One peer less has a chunk.
+    pub(crate) fn unseen(&mut self, chunk: u32) {
+        self.of(chunk).unseen(chunk);
+    }
+
+    /// As [`Picker::pick`].
+    pub(crate) fn pick(&mut self, have: &Have, after: Option<u32>) -> Option<u32> {
+        let first = self.first.as_mut().and_then(|first| first.picker.pick(have, after));
+        first.or_else(|| self.rest.pick(have, after))
+    }
+}
