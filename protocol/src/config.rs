@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::content::geometry::SPAN;
 use crate::swarm::download::ASKED_BYTES;
+use crate::talk::line::WAITING_BYTES_MAX;
 use crate::wire::{BODY_MAX, ChunkRange, RANGES_MAX};
 
 /// The configuration of a node. `Config::default()` is what the program runs.
@@ -75,6 +76,8 @@ pub struct Config {
     pub choke_interval: Duration,
     /// Between two tellings of new peers to peers.
     pub gossip_interval: Duration,
+    /// How long a word of a room waits for a peer that is gone.
+    pub words_wait: Duration,
 }
 
 /// How much is told of what moves.
@@ -121,6 +124,7 @@ impl Default for Config {
             have_interval: Duration::from_millis(200),
             choke_interval: Duration::from_secs(10),
             gossip_interval: Duration::from_secs(10),
+            words_wait: Duration::from_secs(300),
         }
     }
 }
@@ -148,6 +152,7 @@ impl Config {
             &mut self.have_interval,
             &mut self.choke_interval,
             &mut self.gossip_interval,
+            &mut self.words_wait,
         ] {
             *pause = (*pause).max(PAUSE_MIN);
         }
@@ -168,7 +173,7 @@ impl Config {
         let control = u64::from(self.control_max) + 2 * BODY_MAX as u64;
         let conn = BODY_MAX as u64 + control + channel + tables as u64;
         // As many again may be closing.
-        2 * u64::from(self.conns_max) * conn + u64::from(self.spans_max) * SPAN
+        2 * u64::from(self.conns_max) * (conn + WAITING_BYTES_MAX as u64) + u64::from(self.spans_max) * SPAN
     }
 }
 

@@ -1,5 +1,6 @@
 //! What enters the core.
 
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -11,7 +12,7 @@ use crate::content::layers::Layers;
 use crate::content::manifest::Manifest;
 use crate::content::selection::Selection;
 use crate::job::Done;
-use crate::wire::Reason;
+use crate::wire::{Answered, Offer, Reason};
 use crate::{AccessSecret, Candidate, ConnId, ContentId, NodeId, ShareId, Trackers, UnixTime};
 
 /// What carries a connection.
@@ -160,6 +161,17 @@ impl Fetch {
     }
 }
 
+/// What is said to one node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Say {
+    /// A text, of at most [`TEXT_MAX`](crate::wire::TEXT_MAX) bytes.
+    Text(String),
+    /// Files that it may have. The share must be served.
+    Offer(Offer),
+    /// An answer to an offer of its.
+    Answer(Answered),
+}
+
 /// What the user wants.
 #[derive(Clone, Debug)]
 pub enum Command {
@@ -237,9 +249,39 @@ pub enum Command {
         /// A fetched share.
         share: ShareId,
     },
-    /// Ends a share, with a last checkpoint; `Event::Ended` follows.
+    /// Opens a room: nodes that know its secret meet there, and say things to each other. Nodes of it are named by
+    /// `AddPeer`, and by each other.
+    Room {
+        /// Its name within this node: as no share's.
+        room: ShareId,
+        /// Whoever knows it may come in. All zero: everybody.
+        secret: AccessSecret,
+        /// The key that this node proves there.
+        local: NodeId,
+        /// The port that others are told to find us at; none: they are not told any.
+        port: Option<u16>,
+    },
+    /// Says something to one node of a room, now or when it is there again; `Delivered` or `Undelivered` follows.
+    Say {
+        /// The room.
+        room: ShareId,
+        /// To whom.
+        to: NodeId,
+        /// By which the answer names it.
+        tag: u64,
+        /// What.
+        say: Say,
+    },
+    /// Says something to everybody in a room, signed: whoever hears it passes it on.
+    Call {
+        /// The room.
+        room: ShareId,
+        /// At most [`TEXT_MAX`](crate::wire::TEXT_MAX) bytes.
+        text: String,
+    },
+    /// Ends a share, with a last checkpoint, or leaves a room; `Event::Ended` follows.
     End {
-        /// Any share.
+        /// Any share or room.
         share: ShareId,
         /// What peers are told.
         reason: Reason,

@@ -90,6 +90,7 @@ mod reach;
 mod rng;
 mod session;
 mod swarm;
+mod talk;
 mod time;
 mod timers;
 mod tracker;

@@ -7,7 +7,7 @@ use crate::content::identity::Role;
 use crate::content::manifest::Manifest;
 use crate::input::{LinkLoss, Path};
 use crate::job::{AnnounceError, Job, Outcome, StorageError, Verdict};
-use crate::wire::{DecodeError, Reason};
+use crate::wire::{Answered, DecodeError, Offer, Reason, Text};
 use crate::{Candidate, ConnId, EntryIndex, NodeId, ShareId, TrackerUrl, UnixTime};
 
 /// What leaves the core. A driver is one exhaustive `match`.
@@ -90,6 +90,9 @@ pub enum Fault {
     /// Bytes whose hash is wrong, again after the peer said they are right.
     #[error("wrong bytes, twice")]
     BadBytes,
+    /// A word of a room that is too long, or a call that its origin has not signed.
+    #[error("a word that is too long or wrongly signed")]
+    BadWord,
     /// The proof of knowing the share is wrong.
     #[error("a wrong proof of knowing the share")]
     BadMac,
@@ -302,6 +305,40 @@ pub enum Event {
         /// What it said of the share, or why it said nothing.
         said: Result<TrackerCounts, AnnounceError>,
     },
+    /// A node that was dialled for a room is not met: it is not in that room, or broke the protocol.
+    Unmet {
+        /// The room.
+        room: ShareId,
+        /// Why.
+        why: PeerGone,
+    },
+    /// Somebody in a room said something.
+    Heard {
+        /// The room.
+        room: ShareId,
+        /// Who said it: for a call, who made it.
+        from: NodeId,
+        /// What.
+        heard: Heard,
+    },
+    /// What was said to a node was given to its user.
+    Delivered {
+        /// The room.
+        room: ShareId,
+        /// To whom it was said.
+        to: NodeId,
+        /// As it was said.
+        tag: u64,
+    },
+    /// What was said to a node was not acknowledged in time, or could not wait: it may have come or not.
+    Undelivered {
+        /// The room.
+        room: ShareId,
+        /// To whom it was said.
+        to: NodeId,
+        /// As it was said.
+        tag: u64,
+    },
     /// A share is closed: peers were told, the last checkpoint is written.
     Ended {
         /// The share.
@@ -314,6 +351,24 @@ pub enum Event {
         /// Why.
         why: Refusal,
     },
+}
+
+/// What was said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// To us.
+    Text(Text),
+    /// To everybody in the room; the signature holds.
+    Call(Text),
+    /// Files that we may have.
+    Offer {
+        /// The run of the program that offers: an answer names it.
+        life: u64,
+        /// What.
+        offer: Offer,
+    },
+    /// An answer to an offer of ours.
+    Answer(Answered),
 }
 
 /// How many peers a share has, as a tracker says.
@@ -392,6 +447,9 @@ pub enum Refusal {
     /// The name is taken.
     #[error("the share's name is taken")]
     Duplicate,
+    /// A text is too long, or so much waits for the node already that no more can.
+    #[error("too much")]
+    TooMuch,
     /// Not in this state.
     #[error("not now")]
     NotNow,

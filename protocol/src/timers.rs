@@ -29,6 +29,8 @@ pub enum Timer {
     Gossip(ShareId),
     /// A tracker is to be told something.
     Announce(ShareId),
+    /// Words of a room have waited for long.
+    Words(ShareId),
 }
 
 /// All deadlines of a node. Setting and the next one are O(log n).

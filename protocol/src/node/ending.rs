@@ -137,6 +137,8 @@ impl Node {
     pub(super) fn end(&mut self, share: ShareId, reason: Reason) {
         if self.serving.contains_key(&share) {
             self.unserve(share, reason);
+        } else if self.rooms.contains_key(&share) {
+            self.leave_room(share, reason);
         } else if self.fetches.contains_key(&share) {
             self.wind_down(share, End::Told, reason);
         } else {

@@ -1,11 +1,13 @@
 //! Shares that we fetch, and their sources: dialled, met, lost, given up.
 
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 
 use super::Node;
 use super::claims::Checkpoints;
 use super::exchange::Conn;
 use super::jobs::Pending;
+use super::rooms::Room;
 use crate::content::identity::Role;
 use crate::content::layers::Layers;
 use crate::content::manifest::Manifest;
@@ -210,8 +212,8 @@ impl Node {
 
     pub(super) fn add_peer(&mut self, share: ShareId, peer: PeerHint) {
         let now = self.now;
-        match self.fetches.get_mut(&share) {
-            Some(fetch) => fetch.targets.add(peer, Origin::Named, now),
+        match targets(&mut self.fetches, &mut self.rooms, share) {
+            Some(targets) => targets.add(peer, Origin::Named, now),
             None => return self.refuse(share, Refusal::UnknownShare),
         }
         self.dial_due(share);
@@ -220,32 +222,33 @@ impl Node {
     /// Gives up late dials, makes due ones, and sets the next date.
     pub(super) fn dial_due(&mut self, share: ShareId) {
         let now = self.now;
-        let Some(fetch) = self.fetches.get(&share) else { return };
-        if !fetch.wants_peers() {
+        if self.fetches.get(&share).is_some_and(|fetch| !fetch.wants_peers()) {
             return;
         }
-        for conn in fetch.targets.expired(now) {
+        let Some(known) = targets(&mut self.fetches, &mut self.rooms, share) else { return };
+        for conn in known.expired(now) {
             self.dials.remove(&conn);
             self.outputs.push_back(Output::Hangup { conn, why: Goodbye::Said(Reason::TooSlow) });
-            self.source_lost(share, conn, LinkLoss::TimedOut);
+            self.source_gone(share, conn, PeerGone::Lost(LinkLoss::TimedOut));
         }
         let met = self.met(share);
         let wanted = self.config.peers_wanted as usize;
-        while let Some(fetch) = self.fetches.get_mut(&share)
-            && let Some((index, due)) = fetch.targets.due(now, wanted, &met)
+        while let Some(known) = targets(&mut self.fetches, &mut self.rooms, share)
+            && let Some((index, due)) = known.due(now, wanted, &met)
         {
             let conn = ConnId(self.next_dial);
             self.next_dial += 1;
-            fetch.targets.dialled(index, conn, now, &self.config);
+            known.dialled(index, conn, now, &self.config);
             self.dials.insert(conn, share);
             self.outputs.push_back(Output::Dial { conn, share, to: due.to, key: due.key });
         }
         self.set_dial_timer(share);
     }
 
-    fn set_dial_timer(&mut self, share: ShareId) {
+    pub(super) fn set_dial_timer(&mut self, share: ShareId) {
         let wanted = self.config.peers_wanted as usize;
-        match self.fetches.get(&share).and_then(|fetch| fetch.targets.wake(wanted)) {
+        let known = targets(&mut self.fetches, &mut self.rooms, share);
+        match known.and_then(|targets| targets.wake(wanted)) {
             Some(at) => self.timers.set(Timer::Dial(share), at),
             None => self.timers.cancel(Timer::Dial(share)),
         }
@@ -253,11 +256,11 @@ impl Node {
 
     /// A dialled connection is there; whether it is of use.
     pub(super) fn welcome_dialled(&mut self, share: ShareId, conn: ConnId, peer: NodeId) -> bool {
-        let Some(fetch) = self.fetches.get_mut(&share) else { return false };
-        if !fetch.wants_peers() {
+        if self.fetches.get(&share).is_some_and(|fetch| !fetch.wants_peers()) {
             return false;
         }
-        let Ok(needless) = fetch.targets.connected(conn, peer) else { return false };
+        let Some(known) = targets(&mut self.fetches, &mut self.rooms, share) else { return false };
+        let Ok(needless) = known.connected(conn, peer) else { return false };
         for dial in needless {
             self.dials.remove(&dial);
             self.outputs.push_back(Output::Hangup { conn: dial, why: Goodbye::Said(Reason::Replaced) });
@@ -295,6 +298,9 @@ impl Node {
 
     /// A source, or a dial of one, is gone; why decides whether it is tried again.
     pub(super) fn source_gone(&mut self, share: ShareId, id: ConnId, gone: PeerGone) {
+        if self.rooms.contains_key(&share) {
+            return self.node_gone(share, id, gone);
+        }
         if !self.fetches.get(&share).is_some_and(Fetching::wants_peers) {
             return;
         }
@@ -542,6 +548,18 @@ impl Node {
         let signer = session.local;
         let job = self.jobs.sign(signer, statement, Pending::Sign { share, conn: id, receipt });
         self.outputs.push_back(Output::Job(job));
+    }
+}
+
+/// Whom a fetch or a room looks for.
+pub(super) fn targets<'a>(
+    fetches: &'a mut BTreeMap<ShareId, Fetching>,
+    rooms: &'a mut BTreeMap<ShareId, Room>,
+    share: ShareId,
+) -> Option<&'a mut Targets> {
+    match fetches.get_mut(&share) {
+        Some(fetch) => Some(&mut fetch.targets),
+        None => rooms.get_mut(&share).map(Room::targets),
     }
 }
 

@@ -13,22 +13,62 @@ use crate::job::{
 };
 use crate::output::Event;
 use crate::swarm::transfer::Place;
-use crate::wire::{BlockRun, Corrupt, Receipt};
+use crate::wire::{BlockRun, Call, Corrupt, Receipt};
 use crate::{BlobId, ConnId, NodeId, ShareId};
 
 /// What a completion is for.
 #[derive(Debug)]
 pub(super) enum Pending {
     Open(ShareId),
-    Read { share: ShareId, conn: ConnId, runs: Vec<(BlockRun, u32)> },
-    Land { share: ShareId, runs: Vec<(BlockRun, u32)> },
-    Recheck { share: ShareId, place: Place },
-    Question { share: ShareId, conn: ConnId, corrupt: Corrupt },
-    Checkpoint { share: ShareId, durability: Durability },
+    Read {
+        share: ShareId,
+        conn: ConnId,
+        runs: Vec<(BlockRun, u32)>,
+    },
+    Land {
+        share: ShareId,
+        runs: Vec<(BlockRun, u32)>,
+    },
+    Recheck {
+        share: ShareId,
+        place: Place,
+    },
+    Question {
+        share: ShareId,
+        conn: ConnId,
+        corrupt: Corrupt,
+    },
+    Checkpoint {
+        share: ShareId,
+        durability: Durability,
+    },
     Commit(ShareId),
-    Sign { share: ShareId, conn: ConnId, receipt: Receipt },
-    Verify { share: ShareId, conn: ConnId, peer: NodeId, receipt: Receipt },
-    Tracker { share: ShareId, number: usize },
+    Sign {
+        share: ShareId,
+        conn: ConnId,
+        receipt: Receipt,
+    },
+    Verify {
+        share: ShareId,
+        conn: ConnId,
+        peer: NodeId,
+        receipt: Receipt,
+    },
+    Tracker {
+        share: ShareId,
+        number: usize,
+    },
+    /// A call of ours is to be signed.
+    Call {
+        room: ShareId,
+        call: Call,
+    },
+    /// A call that came from this node is looked at.
+    Heard {
+        room: ShareId,
+        from: NodeId,
+        call: Call,
+    },
 }
 
 impl Pending {
@@ -44,7 +84,9 @@ impl Pending {
             | Self::Question { share, .. }
             | Self::Checkpoint { share, .. }
             | Self::Sign { share, .. }
-            | Self::Verify { share, .. } => Some(*share),
+            | Self::Verify { share, .. }
+            | Self::Call { room: share, .. }
+            | Self::Heard { room: share, .. } => Some(*share),
         }
     }
 }
@@ -192,6 +234,12 @@ impl Node {
             }
             (Some(Pending::Tracker { share, number }), JobResult::Announce(result), None) => {
                 self.tracker_answered(share, number, result);
+            }
+            (Some(Pending::Call { room, call }), JobResult::Sign(signature), None) => {
+                self.call_signed(room, Call { signature, ..call });
+            }
+            (Some(Pending::Heard { room, from, call }), JobResult::Verify(verdict), None) => {
+                self.call_checked(room, from, call, verdict);
             }
             (pending, result, _) => panic!("completion {result:?} does not answer {pending:?}"),
         }

@@ -15,6 +15,7 @@ mod peers;
 mod planted;
 mod ready;
 mod reconsider;
+mod rooms;
 mod serve;
 mod swarm;
 mod takeover;
@@ -42,6 +43,7 @@ use announce::Announces;
 use exchange::{Conn, Purpose};
 use fetch::Fetching;
 use jobs::Jobs;
+use rooms::Room;
 use serve::Serving;
 
 /// A peer of the protocol: all of its connections and shares. See the crate's page for how to drive it.
@@ -58,6 +60,7 @@ pub struct Node {
     /// Served shares that end, until their last connection is closed: who comes meanwhile is told why.
     unserved: BTreeMap<ShareId, (ShareKey, Reason)>,
     fetches: BTreeMap<ShareId, Fetching>,
+    rooms: BTreeMap<ShareId, Room>,
     /// What the peers of each share may know of each other.
     circles: BTreeMap<ShareId, Circle>,
     discoveries: BTreeMap<DiscoveryKey, ShareId>,
@@ -98,6 +101,7 @@ impl Node {
             serving: BTreeMap::new(),
             unserved: BTreeMap::new(),
             fetches: BTreeMap::new(),
+            rooms: BTreeMap::new(),
             circles: BTreeMap::new(),
             discoveries: BTreeMap::new(),
             announces: Announces::new(&rng),
@@ -170,7 +174,8 @@ impl Node {
             conn.session.memory() + upload + conn.download().map_or(0, Download::memory)
         };
         let conns: usize = self.conns.values().map(of).sum();
-        conns as u64 + self.pool.taken() as u64 * SPAN
+        let words: usize = self.rooms.values().map(Room::memory).sum();
+        (conns + words) as u64 + self.pool.taken() as u64 * SPAN
     }
 
     /// Jobs that are not answered yet.
@@ -192,6 +197,9 @@ impl Node {
             Command::Pause { share } => self.pause(share),
             Command::Resume { share } => self.resume(share),
             Command::Retry { share } => self.retry(share),
+            Command::Room { room, secret, local, port } => self.open_room(room, secret, local, port),
+            Command::Say { room, to, tag, say } => self.say(room, to, tag, say),
+            Command::Call { room, text } => self.call(room, text),
             Command::End { share, reason } => self.end(share, reason),
         }
     }
@@ -209,6 +217,7 @@ impl Node {
             Timer::Choke(share) => self.choke_round(share),
             Timer::Seats(share) => self.look_at_seats(share),
             Timer::Gossip(share) => self.gossip(share),
+            Timer::Words(room) => self.words_expired(room),
         }
     }
 
@@ -240,6 +249,7 @@ impl Node {
         self.serving.contains_key(&share)
             || self.unserved.contains_key(&share)
             || self.fetches.contains_key(&share)
+            || self.rooms.contains_key(&share)
     }
 
     /// The connections whose both ends have proven that they know a share.

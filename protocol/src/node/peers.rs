@@ -42,7 +42,7 @@ impl Node {
                 }
             },
         };
-        let wanted = share.and_then(|share| self.fetches.get(&share)).map(|fetch| fetch.key);
+        let wanted = share.and_then(|share| self.wanted_key(share));
         let session = Session::new(ends, wanted, Nonce(self.nonces.bytes32()), self.now);
         #[cfg(planted)]
         let session = self.reuse_decoder(session);
@@ -150,6 +150,8 @@ impl Node {
         };
         let (uploads, downloads) = (exchange.upload.is_some(), exchange.download.is_some());
         match message {
+            Message::Line(line) => self.line_came(share, id, line),
+            Message::Heard(heard) => self.was_heard(share, id, heard),
             Message::Swarm(swarm) => self.joins(share, id, swarm),
             Message::Peers(peers) => self.heard_of(share, id, &peers),
             Message::Request(_)
@@ -214,7 +216,8 @@ impl Node {
         }
         self.with_session(id, |session| session.admit(&key));
         let download = self.is_fetched_in_swarm(share).then(|| self.new_download(share));
-        let exchange = Exchange { download, upload: Some(Upload::default()), ..Exchange::default() };
+        let upload = (!self.rooms.contains_key(&share)).then(Upload::default);
+        let exchange = Exchange { download, upload, ..Exchange::default() };
         self.up(id, share, exchange);
     }
 
@@ -251,6 +254,7 @@ impl Node {
         self.greet(share, id);
         self.seat(share, id);
         self.part_twins(share, id);
+        self.node_up(share, id);
     }
 
     fn farewelled(&mut self, id: ConnId, reason: Reason) {
@@ -318,6 +322,8 @@ impl Node {
                 if let Some(download) = download {
                     self.reclaim(share, id, download);
                     self.source_gone(share, id, gone);
+                } else if self.rooms.contains_key(&share) {
+                    self.node_gone(share, id, gone);
                 }
             }
         }
@@ -357,6 +363,7 @@ impl Node {
             }
             self.feed_upload(id);
         }
+        self.speak_on(id);
     }
 
     pub(super) fn handshake_expired(&mut self, id: ConnId) {

@@ -4,7 +4,7 @@ use alloc::collections::BTreeMap;
 
 use super::Node;
 use super::exchange::{Conn, Purpose};
-use super::fetch::{Fetching, Stage};
+use super::fetch::{Fetching, Stage, targets};
 use super::ready::own_layer;
 use crate::content::identity::Role;
 use crate::content::manifest::Manifest;
@@ -38,6 +38,9 @@ impl Node {
         if let Some(serving) = self.serving.get(&share) {
             return Some(serving.key);
         }
+        if let Some(room) = self.rooms.get(&share) {
+            return Some(room.key());
+        }
         let fetch = self.fetches.get(&share).filter(|_| self.is_swarm(share))?;
         let is_open = fetch.wants_peers() || fetch.transfer().is_some();
         is_open.then_some(fetch.key)
@@ -47,11 +50,12 @@ impl Node {
     pub(super) fn may_meet(&mut self, share: ShareId, ends: &Ends) -> bool {
         let is_banned =
             self.circles.get(&share).is_some_and(|circle| circle.is_banned(&ends.peer, ends.path));
-        let is_met = is_banned || (ends.peer == ends.local && self.fetches.contains_key(&share));
+        let seeks = self.fetches.contains_key(&share) || self.rooms.contains_key(&share);
+        let is_met = is_banned || (ends.peer == ends.local && seeks);
         #[cfg(planted)]
         let is_met = is_met && !is(Bug::MeetsItself);
-        if is_met && let Some(fetch) = self.fetches.get_mut(&share) {
-            fetch.targets.bury_key(&ends.peer);
+        if is_met && let Some(known) = targets(&mut self.fetches, &mut self.rooms, share) {
+            known.bury_key(&ends.peer);
         }
         !is_met
     }
@@ -67,15 +71,17 @@ impl Node {
         }
         if let Some(circle) = self.circles.get_mut(&share).filter(|circle| circle.is_on()) {
             circle.ban(peer, path);
-            if let Some(fetch) = self.fetches.get_mut(&share) {
-                fetch.targets.bury_key(&peer);
+            if let Some(known) = targets(&mut self.fetches, &mut self.rooms, share) {
+                known.bury_key(&peer);
             }
         }
     }
 
     pub(super) fn arm_swarm(&mut self, share: ShareId) {
         if self.is_swarm(share) {
-            self.timers.arm(Timer::Choke(share), self.now + self.config.choke_interval);
+            if !self.rooms.contains_key(&share) {
+                self.timers.arm(Timer::Choke(share), self.now + self.config.choke_interval);
+            }
             self.timers.arm(Timer::Gossip(share), self.now + self.config.gossip_interval);
         }
     }
@@ -94,7 +100,7 @@ impl Node {
         let swarm = circle.map(|circle| Swarm { port: circle.port.unwrap_or(0) });
         // What a receiver has is told to those alone that take part.
         let stock = if self.serving.contains_key(&share) { self.stock(share) } else { alloc::vec![] };
-        let wants = self.fetches.contains_key(&share);
+        let wants = self.fetches.contains_key(&share) || self.rooms.contains_key(&share);
         self.with_session(id, |session| {
             if let Some(swarm) = swarm {
                 session.send(&Message::Swarm(swarm));
@@ -123,7 +129,7 @@ impl Node {
         } else if before == Part::Unknown {
             self.tell_stock(share, id);
         }
-        let is_on = self.is_swarm(share);
+        let is_on = self.is_swarm(share) && !self.rooms.contains_key(&share);
         if let Some((_, exchange)) = self.conns.get_mut(&id).and_then(Conn::exchange_mut)
             && is_on
             && exchange.upload.is_none()
@@ -135,10 +141,10 @@ impl Node {
             return Ok(());
         };
         if let Some(met) = circle.met(peer, path, swarm.port)
-            && let Some(fetch) = self.fetches.get_mut(&share)
+            && let Some(known) = targets(&mut self.fetches, &mut self.rooms, share)
         {
             let hint = PeerHint { key: Some(met.key), addresses: alloc::vec![Candidate::Tcp(met.address)] };
-            fetch.targets.add(hint, Origin::Heard, now);
+            known.add(hint, Origin::Heard, now);
         }
         self.tell_peers(share, id);
         Ok(())
@@ -334,11 +340,11 @@ impl Node {
             return Err(Fault::Flood);
         }
         let Some(circle) = self.circles.get(&share).filter(|circle| circle.is_on()) else { return Ok(()) };
-        let Some(fetch) = self.fetches.get_mut(&share) else { return Ok(()) };
+        let Some(known) = targets(&mut self.fetches, &mut self.rooms, share) else { return Ok(()) };
         for peer in peers {
             if !circle.is_banned(&peer.key, Path::Tcp(peer.address)) {
                 let addresses = alloc::vec![Candidate::Tcp(peer.address)];
-                fetch.targets.add(PeerHint { key: Some(peer.key), addresses }, Origin::Heard, self.now);
+                known.add(PeerHint { key: Some(peer.key), addresses }, Origin::Heard, self.now);
             }
         }
         self.dial_due(share);
@@ -355,7 +361,7 @@ impl Node {
     /// Of two connections to one peer one stays: of two that the same end has made the newer one, else that of the end with
     /// the smaller key. Both ends come to the same choice.
     pub(super) fn part_twins(&mut self, share: ShareId, id: ConnId) {
-        if !self.is_fetched_in_swarm(share) {
+        if !self.is_fetched_in_swarm(share) && !self.rooms.contains_key(&share) {
             return;
         }
         let Some(ends) = self.conns.get(&id).map(|conn| conn.session.ends()) else { return };

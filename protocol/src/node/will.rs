@@ -1,7 +1,7 @@
 //! What the user wants of a running fetch: to pause, to go on, to try at once.
 
 use super::Node;
-use super::fetch::Will;
+use super::fetch::{Will, targets};
 use crate::ShareId;
 use crate::output::{Event, Refusal, Waiting};
 use crate::wire::Message;
@@ -44,8 +44,8 @@ impl Node {
 
     pub(super) fn retry(&mut self, share: ShareId) {
         let now = self.now;
-        match self.fetches.get_mut(&share) {
-            Some(fetch) => fetch.targets.hurry(now),
+        match targets(&mut self.fetches, &mut self.rooms, share) {
+            Some(targets) => targets.hurry(now),
             None => return self.refuse(share, Refusal::UnknownShare),
         }
         self.hurry_trackers(share);

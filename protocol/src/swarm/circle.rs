@@ -16,6 +16,8 @@ use crate::wire::{PEERS_MAX, PeerAddress};
 const KNOWN_MAX: usize = 256;
 /// Banned keys and prefixes at most: beyond, the oldest are forgotten with the process.
 const BANNED_MAX: usize = 1024;
+/// Words that one peer may say between two looks at the clock.
+const WORDS_MAX: u32 = 16_384;
 /// Peers that one peer may tell between two looks at the clock.
 const HEARD_MAX: usize = 8 * PEERS_MAX;
 
@@ -67,6 +69,8 @@ pub(crate) struct Acquaintance {
     told: u64,
     /// Peers that it told of since the last look at the clock.
     heard: usize,
+    /// Words of a room that it said since then.
+    words: u32,
 }
 
 /// Whether a peer takes part in the swarm.
@@ -151,8 +155,14 @@ impl Acquaintance {
         self.heard > HEARD_MAX
     }
 
+    /// The peer says something in a room; whether it says too much.
+    pub(crate) const fn speaks(&mut self) -> bool {
+        self.words += 1;
+        self.words > WORDS_MAX
+    }
+
     /// The clock was looked at.
     pub(crate) const fn looked_at(&mut self) {
-        self.heard = 0;
+        (self.heard, self.words) = (0, 0);
     }
 }

@@ -6,6 +6,7 @@ use core::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use super::frame::{BODY_MAX, DecodeError, HEADER};
+use super::talk::{Heard, Line};
 use crate::content::identity::{Nonce, ShareProof};
 use crate::job::Outcome;
 use crate::{DiscoveryKey, Hash, NodeId, UnixTime};
@@ -39,6 +40,8 @@ pub(crate) mod tag {
     pub(crate) const UNCHOKE: u16 = 34;
     pub(crate) const INTERESTED: u16 = 36;
     pub(crate) const NOT_INTERESTED: u16 = 38;
+    pub(crate) const LINE: u16 = 40;
+    pub(crate) const HEARD: u16 = 42;
     pub(crate) const PREPARING: u16 = 1;
     pub(crate) const RECEIPT: u16 = 3;
     pub(crate) const PAUSED: u16 = 5;
@@ -340,6 +343,10 @@ pub enum Message {
     Interested,
     /// §5.12
     NotInterested,
+    /// §7.2: a word, in a room.
+    Line(Line),
+    /// §7.2: words that were given to the user.
+    Heard(Heard),
 }
 
 impl Message {
@@ -370,6 +377,8 @@ impl Message {
             Self::Unchoke => tag::UNCHOKE,
             Self::Interested => tag::INTERESTED,
             Self::NotInterested => tag::NOT_INTERESTED,
+            Self::Line(_) => tag::LINE,
+            Self::Heard(_) => tag::HEARD,
         }
     }
 
@@ -400,6 +409,8 @@ impl Message {
             Self::Receipt(body) => append(out, body),
             Self::Swarm(body) => append(out, body),
             Self::Peers(body) => append(out, body),
+            Self::Line(body) => append(out, body),
+            Self::Heard(body) => append(out, body),
             Self::Paused
             | Self::Resumed
             | Self::Choke
@@ -440,6 +451,8 @@ impl Message {
             tag::UNCHOKE => Self::Unchoke,
             tag::INTERESTED => Self::Interested,
             tag::NOT_INTERESTED => Self::NotInterested,
+            tag::LINE => Self::Line(read(tag, body)?),
+            tag::HEARD => Self::Heard(read(tag, body)?),
             odd if odd % 2 == 1 => return Ok(None),
             even => return Err(DecodeError::UnknownTag(even)),
         }))

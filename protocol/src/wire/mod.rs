@@ -4,6 +4,7 @@ mod decoder;
 mod frame;
 mod message;
 mod splitter;
+mod talk;
 #[cfg(test)]
 mod tests;
 
@@ -15,3 +16,4 @@ pub use message::{
     Reject, RejectWhy, Swarm,
 };
 pub use splitter::{Part, Splitter};
+pub use talk::{Answer, Answered, Call, Heard, Line, OFFER_NAME_MAX, Offer, TEXT_MAX, Text, Word};

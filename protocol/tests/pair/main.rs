@@ -8,6 +8,7 @@ mod raw;
 mod reconsider;
 mod resume;
 mod rng;
+mod rooms;
 mod store;
 mod swarm;
 mod takeover;

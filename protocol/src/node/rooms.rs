@@ -1,0 +1,361 @@
+//! Rooms: nodes that meet to say things to each other, whatever shares they have. PROTOCOL §7.
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::Node;
+use super::exchange::{Conn, Purpose};
+use super::jobs::Pending;
+use crate::input::{LinkLoss, Say, Swarming};
+use crate::job::Verdict;
+use crate::output::{Event, Fault, Goodbye, Heard as Told, Output, PeerGone, Refusal, Waiting};
+use crate::session::ShareKey;
+use crate::swarm::circle::Circle;
+use crate::swarm::targets::{Next, Targets};
+use crate::talk::calls::{CallId, Calls, statement};
+use crate::talk::line::{Hearing, Outgoing};
+use crate::timers::Timer;
+use crate::wire::{BODY_MAX, Call, Heard, Line, Message, Reason, Text, Word};
+use crate::{AccessSecret, ConnId, NodeId, ShareId};
+
+/// Bytes of words that are encoded ahead of what a peer reads.
+const AHEAD: usize = BODY_MAX;
+/// Calls of one node that are being checked at once.
+const CHECKING_MAX: u32 = 1024;
+
+/// A room that this node is in.
+#[derive(Debug)]
+pub(super) struct Room {
+    key: ShareKey,
+    local: NodeId,
+    targets: Targets,
+    /// This run of the program: our numbers begin anew with each.
+    life: u64,
+    lines: BTreeMap<NodeId, Talk>,
+    calls: Calls,
+    /// The last of our calls.
+    called: u64,
+}
+
+/// What is said to one node and heard of it.
+#[derive(Debug, Default)]
+struct Talk {
+    conn: Option<ConnId>,
+    out: Outgoing,
+    hearing: Hearing,
+    checking: u32,
+}
+
+impl Room {
+    pub(super) const fn key(&self) -> ShareKey {
+        self.key
+    }
+
+    pub(super) const fn targets(&mut self) -> &mut Targets {
+        &mut self.targets
+    }
+
+    /// Bytes of memory for words that wait.
+    pub(super) fn memory(&self) -> usize {
+        self.lines.values().map(|talk| talk.out.memory()).sum()
+    }
+
+    /// The talk with a node. Of more nodes than `max` one that is gone, and that nothing waits for, is forgotten.
+    fn talk(&mut self, with: NodeId, max: usize) -> Option<&mut Talk> {
+        if self.lines.len() >= max && !self.lines.contains_key(&with) {
+            let idle = |(_, talk): &(&NodeId, &Talk)| talk.conn.is_none() && talk.out.is_empty();
+            let forgotten = self.lines.iter().find(idle).map(|(node, _)| *node)?;
+            self.lines.remove(&forgotten);
+        }
+        Some(self.lines.entry(with).or_default())
+    }
+}
+
+impl Node {
+    pub(super) fn open_room(
+        &mut self,
+        room: ShareId,
+        secret: AccessSecret,
+        local: NodeId,
+        port: Option<u16>,
+    ) {
+        let key = ShareKey::room(secret);
+        if self.is_taken(room) || self.discoveries.contains_key(&key.discovery()) {
+            return self.refuse(room, Refusal::Duplicate);
+        }
+        let mut life = [0; 8];
+        life.copy_from_slice(&self.nonces.bytes32()[..8]);
+        self.discoveries.insert(key.discovery(), room);
+        self.circles.insert(room, Circle::new(Swarming::On, port));
+        self.rooms.insert(
+            room,
+            Room {
+                key,
+                local,
+                targets: Targets::default(),
+                life: u64::from_le_bytes(life),
+                lines: BTreeMap::new(),
+                calls: Calls::default(),
+                called: 0,
+            },
+        );
+        self.arm_swarm(room);
+    }
+
+    /// What an initiator shall prove that it knows.
+    pub(super) fn wanted_key(&self, share: ShareId) -> Option<ShareKey> {
+        let fetched = self.fetches.get(&share).map(|fetch| fetch.key);
+        fetched.or_else(|| self.rooms.get(&share).map(Room::key))
+    }
+
+    pub(super) fn say(&mut self, room: ShareId, to: NodeId, tag: u64, say: Say) {
+        if !self.rooms.contains_key(&room) {
+            return self.refuse(room, Refusal::UnknownShare);
+        }
+        let word = match say {
+            Say::Text(text) => Word::Text(Text { time: self.unix_time(), text }),
+            Say::Offer(offer) => Word::Offer(offer),
+            Say::Answer(answered) => Word::Answer(answered),
+        };
+        if !word.is_sound() {
+            return self.refuse(room, Refusal::TooMuch);
+        }
+        if !self.put(room, to, word, Some(tag)) {
+            self.refuse(room, Refusal::TooMuch);
+        }
+    }
+
+    /// Puts a word on the line to a node. Whether there was room for it.
+    fn put(&mut self, room: ShareId, to: NodeId, word: Word, tag: Option<u64>) -> bool {
+        let (now, max) = (self.now, 2 * self.config.conns_max as usize);
+        let talk = self.rooms.get_mut(&room).and_then(|room| room.talk(to, max));
+        if talk.is_none_or(|talk| talk.out.say(word, tag, now).is_err()) {
+            return false;
+        }
+        self.speak(room, to);
+        self.mind_words(room);
+        true
+    }
+
+    pub(super) fn call(&mut self, room: ShareId, text: String) {
+        let time = self.unix_time();
+        let Some(state) = self.rooms.get_mut(&room) else { return self.refuse(room, Refusal::UnknownShare) };
+        let (origin, life, number) = (state.local, state.life, state.called + 1);
+        let text = Text { time, text };
+        let call = Call { origin, life, number, text, signature: [[0; 32]; 2] };
+        if !Word::Call(call.clone()).is_sound() {
+            return self.refuse(room, Refusal::TooMuch);
+        }
+        state.called = number;
+        // It may come back by others.
+        state.calls.hear(CallId::of(&call));
+        let statement = statement(&state.key.discovery(), &call);
+        let job = self.jobs.sign(origin, statement, Pending::Call { room, call });
+        self.outputs.push_back(Output::Job(job));
+    }
+
+    pub(super) fn call_signed(&mut self, room: ShareId, call: Call) {
+        self.pass_on(room, &call, None);
+    }
+
+    /// Says a call to everybody but whom it came from.
+    fn pass_on(&mut self, room: ShareId, call: &Call, from: Option<NodeId>) {
+        let Some(state) = self.rooms.get(&room) else { return };
+        let others = state.lines.keys().copied().filter(|node| Some(*node) != from && *node != call.origin);
+        for node in others.collect::<Vec<_>>() {
+            // Of a node for which so much waits others have perhaps heard.
+            let _is_there_room = self.put(room, node, Word::Call(call.clone()), None);
+        }
+    }
+
+    pub(super) fn call_checked(&mut self, room: ShareId, from: NodeId, call: Call, verdict: Verdict) {
+        let Some(state) = self.rooms.get_mut(&room) else { return };
+        if let Some(talk) = state.lines.get_mut(&from) {
+            talk.checking -= 1;
+        }
+        if verdict != Verdict::Genuine {
+            let conn = state.lines.get(&from).and_then(|talk| talk.conn);
+            return conn.into_iter().for_each(|id| self.misbehaved(id, Fault::BadWord));
+        }
+        if !state.calls.hear(CallId::of(&call)) {
+            return;
+        }
+        self.pass_on(room, &call, Some(from));
+        self.event(Event::Heard { room, from: call.origin, heard: Told::Call(call.text) });
+    }
+
+    /// A node of a room is there.
+    pub(super) fn node_up(&mut self, room: ShareId, id: ConnId) {
+        let open = self.conns.get(&id).filter(|conn| matches!(conn.purpose, Purpose::Open(..)));
+        let (Some(peer), max) = (open.map(|conn| conn.session.peer), 2 * self.config.conns_max as usize)
+        else {
+            return;
+        };
+        let Some(state) = self.rooms.get_mut(&room) else { return };
+        state.targets.proved(id);
+        let Some(talk) = state.talk(peer, max) else { return self.dismiss(id, Reason::Busy) };
+        talk.conn = Some(id);
+        talk.out.reconnected();
+        self.speak(room, peer);
+    }
+
+    /// A node, or a dial of one, is gone: it is dialled again, unless it does not want to be.
+    pub(super) fn node_gone(&mut self, room: ShareId, id: ConnId, gone: PeerGone) {
+        let (now, config) = (self.now, &self.config);
+        let Some(state) = self.rooms.get_mut(&room) else { return };
+        state.lines.values_mut().filter(|talk| talk.conn == Some(id)).for_each(|talk| talk.conn = None);
+        let loss = match gone {
+            PeerGone::Lost(why) => why,
+            PeerGone::Dismissed(Reason::TooSlow) => LinkLoss::TimedOut,
+            PeerGone::Said(Reason::NoSuchShare | Reason::Version) | PeerGone::Misbehaved(_) => {
+                state.targets.bury(id);
+                self.set_dial_timer(room);
+                return self.event(Event::Unmet { room, why: gone });
+            }
+            PeerGone::Said(_) | PeerGone::Dismissed(_) => LinkLoss::Closed,
+        };
+        let next = state.targets.lost(id, loss, now, &mut self.jitter, config);
+        if let Next::Waiting { until, why, attempts } = next {
+            let retry_ms = u64::try_from(until.since(now).as_millis()).unwrap_or(u64::MAX);
+            self.event(Event::Waiting { share: room, why: Waiting::Backoff { why, retry_ms, attempts } });
+        }
+        self.set_dial_timer(room);
+    }
+
+    /// Says as much to a node as it reads.
+    fn speak(&mut self, room: ShareId, to: NodeId) {
+        loop {
+            let Some(state) = self.rooms.get_mut(&room) else { return };
+            let life = state.life;
+            let Some((id, talk)) = state.lines.get_mut(&to).and_then(|talk| Some((talk.conn?, talk))) else {
+                return;
+            };
+            let waiting =
+                self.conns.get(&id).map_or(usize::MAX, |conn| conn.session.outbox.control_waiting());
+            if waiting >= AHEAD {
+                return;
+            }
+            let Some((number, word)) = talk.out.next() else { return };
+            let line = Message::Line(Line { life, number, word: word.clone() });
+            self.with_session(id, |session| session.send(&line));
+        }
+    }
+
+    /// A node has read something: there may be more to say.
+    pub(super) fn speak_on(&mut self, id: ConnId) {
+        let of = |conn: &Conn| Some((conn.purpose.share()?, conn.session.peer));
+        if let Some((room, peer)) = self.conns.get(&id).and_then(of)
+            && self.rooms.contains_key(&room)
+        {
+            self.speak(room, peer);
+        }
+    }
+
+    pub(super) fn line_came(&mut self, room: ShareId, id: ConnId, line: Line) -> Result<(), Fault> {
+        let Some(conn) = self.conns.get_mut(&id) else { return Ok(()) };
+        let from = conn.session.peer;
+        if conn.exchange_mut().is_some_and(|(_, exchange)| exchange.acquaintance.speaks()) {
+            return Err(Fault::Flood);
+        }
+        let Some(state) = self.rooms.get_mut(&room) else { return Err(Fault::OutOfTurn) };
+        let Line { life, number, word } = line;
+        if !word.is_sound() {
+            return Err(Fault::BadWord);
+        }
+        let Some(talk) = state.lines.get_mut(&from) else { return Ok(()) };
+        let is_news = talk.hearing.hear(life, number);
+        if is_news {
+            self.heard(room, from, life, word)?;
+        }
+        self.with_session(id, |session| session.send(&Message::Heard(Heard { life, number })));
+        Ok(())
+    }
+
+    fn heard(&mut self, room: ShareId, from: NodeId, life: u64, word: Word) -> Result<(), Fault> {
+        let heard = match word {
+            Word::Text(text) => Told::Text(text),
+            Word::Offer(offer) => Told::Offer { life, offer },
+            Word::Answer(answered) => Told::Answer(answered),
+            Word::Call(call) => return self.check_call(room, from, call),
+        };
+        self.event(Event::Heard { room, from, heard });
+        Ok(())
+    }
+
+    fn check_call(&mut self, room: ShareId, from: NodeId, call: Call) -> Result<(), Fault> {
+        let Some(state) = self.rooms.get_mut(&room) else { return Ok(()) };
+        if state.calls.knows(&CallId::of(&call)) {
+            return Ok(());
+        }
+        let Some(talk) = state.lines.get_mut(&from) else { return Ok(()) };
+        talk.checking += 1;
+        if talk.checking > CHECKING_MAX {
+            return Err(Fault::Flood);
+        }
+        let statement = statement(&state.key.discovery(), &call);
+        let (origin, signature) = (call.origin, call.signature);
+        let job = self.jobs.verify(origin, statement, signature, Pending::Heard { room, from, call });
+        self.outputs.push_back(Output::Job(job));
+        Ok(())
+    }
+
+    /// A node has given words of ours to its user.
+    pub(super) fn was_heard(&mut self, room: ShareId, id: ConnId, heard: Heard) -> Result<(), Fault> {
+        let Some(to) = self.conns.get(&id).map(|conn| conn.session.peer) else { return Ok(()) };
+        let Some(state) = self.rooms.get_mut(&room) else { return Err(Fault::OutOfTurn) };
+        if heard.life == state.life
+            && let Some(talk) = state.lines.get_mut(&to)
+        {
+            for tag in talk.out.heard(heard.number) {
+                self.event(Event::Delivered { room, to, tag });
+            }
+        }
+        self.mind_words(room);
+        Ok(())
+    }
+
+    fn mind_words(&mut self, room: ShareId) {
+        let wait = self.config.words_wait;
+        let first = |room: &Room| room.lines.values().filter_map(|talk| talk.out.expires(wait)).min();
+        match self.rooms.get(&room).and_then(first) {
+            Some(at) => self.timers.set(Timer::Words(room), at),
+            None => self.timers.cancel(Timer::Words(room)),
+        }
+    }
+
+    pub(super) fn words_expired(&mut self, room: ShareId) {
+        let (now, wait) = (self.now, self.config.words_wait);
+        let Some(state) = self.rooms.get_mut(&room) else { return };
+        let expired = state.lines.iter_mut().map(|(to, talk)| (*to, talk.out.expire(now, wait)));
+        for (to, tags) in expired.collect::<Vec<_>>() {
+            for tag in tags {
+                self.event(Event::Undelivered { room, to, tag });
+            }
+        }
+        self.mind_words(room);
+    }
+
+    pub(super) fn leave_room(&mut self, room: ShareId, reason: Reason) {
+        let Some(mut state) = self.rooms.remove(&room) else { return };
+        for (to, talk) in &mut state.lines {
+            for tag in talk.out.expire(self.now, core::time::Duration::ZERO) {
+                self.event(Event::Undelivered { room, to: *to, tag });
+            }
+        }
+        for conn in state.targets.dials() {
+            if self.dials.remove(&conn).is_some() {
+                self.outputs.push_back(Output::Hangup { conn, why: Goodbye::Said(Reason::Replaced) });
+            }
+        }
+        self.discoveries.remove(&state.key.discovery());
+        self.unserved.insert(room, (state.key, reason));
+        self.leave_swarm(room);
+        self.timers.cancel(Timer::Words(room));
+        self.timers.cancel(Timer::Dial(room));
+        for id in self.conns_of(room) {
+            self.dismiss(id, reason);
+        }
+        self.maybe_ended(room);
+    }
+}

@@ -1,0 +1,252 @@
+//! Nodes that meet to say things to each other.
+
+use std::time::Duration;
+
+use truecopy_protocol::input::{Command, Say};
+use truecopy_protocol::output::{Event, Heard, PeerGone, Refusal};
+use truecopy_protocol::wire::{Answer, Answered, Offer, Reason};
+use truecopy_protocol::{AccessSecret, Config, NodeId, ShareId};
+
+use crate::content::Content;
+use crate::world::{Faults, World};
+
+const ROOM: ShareId = ShareId(90);
+const SECRET: AccessSecret = AccessSecret([8; 32]);
+const LONG: Duration = Duration::from_secs(600);
+
+/// A node in the room; others are told of its port if it has one.
+fn node(world: &mut World, port: bool) -> usize {
+    let content = Content::files(&[300]);
+    let host = world.add(&content, Config::default());
+    enter(world, host, SECRET, port);
+    host
+}
+
+fn enter(world: &mut World, host: usize, secret: AccessSecret, port: bool) {
+    let local = world.hosts[host].id;
+    let port = port.then_some(host as u16 + 1);
+    world.command(host, Command::Room { room: ROOM, secret, local, port });
+}
+
+fn introduce(world: &mut World, host: usize, to: usize) {
+    let peer = world.hint(to);
+    world.command(host, Command::AddPeer { share: ROOM, peer });
+}
+
+fn say(world: &mut World, from: usize, to: usize, tag: u64) {
+    let to = world.hosts[to].id;
+    let say = Say::Text(format!("word {tag}"));
+    world.command(from, Command::Say { room: ROOM, to, tag, say });
+}
+
+/// The texts that a node has heard of another, in order; of a call, from whom it is.
+fn heard(world: &World, host: usize, from: NodeId) -> Vec<String> {
+    let text = |event: &Event| match event {
+        Event::Heard { from: of, heard: Heard::Text(text) | Heard::Call(text), .. } if *of == from => {
+            Some(text.text.clone())
+        }
+        _ => None,
+    };
+    world.hosts[host].events.iter().filter_map(text).collect()
+}
+
+/// What became of what a node said, by tag.
+fn fates(world: &World, host: usize) -> Vec<(u64, bool)> {
+    let fate = |event: &Event| match event {
+        Event::Delivered { tag, .. } => Some((*tag, true)),
+        Event::Undelivered { tag, .. } => Some((*tag, false)),
+        _ => None,
+    };
+    world.hosts[host].events.iter().filter_map(fate).collect()
+}
+
+fn words(tags: std::ops::Range<u64>) -> Vec<String> {
+    tags.map(|tag| format!("word {tag}")).collect()
+}
+
+#[test]
+fn two_nodes_talk_in_order() {
+    let mut world = World::new(1);
+    let (one, two) = (node(&mut world, true), node(&mut world, true));
+    introduce(&mut world, one, two);
+    for tag in 0..20 {
+        say(&mut world, one, two, tag);
+    }
+    assert!(world.run(LONG, |world| fates(world, one).len() == 20));
+    assert_eq!(heard(&world, two, world.hosts[one].id), words(0..20));
+    assert_eq!(fates(&world, one), (0..20).map(|tag| (tag, true)).collect::<Vec<_>>());
+    // Whoever was dialled can answer.
+    say(&mut world, two, one, 7);
+    assert!(world.run(LONG, |world| fates(world, two) == [(7, true)]));
+    assert_eq!(heard(&world, one, world.hosts[two].id), words(7..8));
+}
+
+#[test]
+fn nothing_is_lost_and_nothing_comes_twice_over_links_that_die() {
+    for seed in 0..12 {
+        let mut world = World::new(seed);
+        world.faults = Some(Faults { link_bytes_max: 3_000, dials_fail: 20, until: Duration::from_secs(60) });
+        let (one, two) = (node(&mut world, true), node(&mut world, true));
+        introduce(&mut world, one, two);
+        for tag in 0..200 {
+            say(&mut world, one, two, tag);
+            say(&mut world, two, one, tag);
+            if tag % 20 == 0 {
+                world.run(Duration::from_millis(500), |_| false);
+            }
+        }
+        let over = |world: &World| fates(world, one).len() == 200 && fates(world, two).len() == 200;
+        assert!(world.run(LONG, over), "seed {seed}");
+        assert_eq!(heard(&world, two, world.hosts[one].id), words(0..200), "seed {seed}");
+        assert_eq!(heard(&world, one, world.hosts[two].id), words(0..200), "seed {seed}");
+        assert!(fates(&world, one).iter().all(|(_, delivered)| *delivered), "seed {seed}");
+    }
+}
+
+#[test]
+fn what_cannot_be_said_in_time_is_told() {
+    let mut world = World::new(1);
+    let (one, two) = (node(&mut world, true), node(&mut world, true));
+    introduce(&mut world, one, two);
+    say(&mut world, one, two, 1);
+    assert!(world.run(LONG, |world| fates(world, one) == [(1, true)]));
+    world.hosts[two].is_up = false;
+    world.crash(two);
+    say(&mut world, one, two, 2);
+    world.run(Duration::from_secs(200), |_| false);
+    assert_eq!(fates(&world, one), [(1, true)], "it waits while there is hope");
+    say(&mut world, one, two, 3);
+    assert!(world.run(Duration::from_secs(101), |world| fates(world, one).len() == 2));
+    assert_eq!(fates(&world, one)[1], (2, false));
+    // The other comes back in time for the last.
+    world.hosts[two].is_up = true;
+    enter(&mut world, two, SECRET, true);
+    assert!(world.run(LONG, |world| fates(world, one).len() == 3));
+    assert_eq!(fates(&world, one)[2], (3, true));
+    assert_eq!(heard(&world, two, world.hosts[one].id).last(), Some(&"word 3".to_owned()));
+}
+
+#[test]
+fn whoever_does_not_know_the_secret_is_not_let_in() {
+    let mut world = World::new(1);
+    let inside = node(&mut world, true);
+    let outside = world.add(&Content::files(&[300]), Config::default());
+    enter(&mut world, outside, AccessSecret([9; 32]), true);
+    introduce(&mut world, outside, inside);
+    let unmet =
+        |event: &Event| matches!(event, Event::Unmet { why: PeerGone::Said(Reason::NoSuchShare), .. });
+    assert!(world.run(LONG, |world| world.has(outside, unmet)));
+    assert!(!world.has(inside, |event| matches!(event, Event::PeerUp { .. })));
+}
+
+#[test]
+fn a_call_goes_on_to_nodes_that_are_not_connected_and_is_heard_once() {
+    for seed in 0..6 {
+        let mut world = World::new(seed);
+        // Nobody is told where others are: a chain stays one.
+        let hosts: Vec<usize> = (0..6).map(|_| node(&mut world, false)).collect();
+        for pair in hosts.windows(2) {
+            introduce(&mut world, pair[0], pair[1]);
+        }
+        world.run(Duration::from_secs(5), |_| false);
+        world.command(hosts[0], Command::Call { room: ROOM, text: "all".into() });
+        world.command(hosts[3], Command::Call { room: ROOM, text: "back".into() });
+        world.run(Duration::from_secs(5), |_| false);
+        for host in &hosts {
+            let from = |origin: usize| heard(&world, *host, world.hosts[hosts[origin]].id);
+            assert_eq!(from(0), if *host == hosts[0] { vec![] } else { vec!["all"] }, "seed {seed}");
+            assert_eq!(from(3), if *host == hosts[3] { vec![] } else { vec!["back"] }, "seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn nodes_of_a_room_find_each_other_and_see_each_other_leave() {
+    let mut world = World::new(3);
+    let hosts: Vec<usize> = (0..8).map(|_| node(&mut world, true)).collect();
+    for host in &hosts[1..] {
+        introduce(&mut world, *host, hosts[0]);
+    }
+    let met = |world: &World, host: usize| {
+        let up = |event: &Event| match event {
+            Event::PeerUp { peer, .. } => Some(*peer),
+            _ => None,
+        };
+        world.hosts[host].events.iter().filter_map(up).collect::<std::collections::BTreeSet<_>>().len()
+    };
+    assert!(world.run(LONG, |world| hosts.iter().all(|host| met(world, *host) == hosts.len() - 1)));
+    world.run(Duration::from_secs(5), |_| false);
+    world.command(hosts[5], Command::Call { room: ROOM, text: "once".into() });
+    world.run(Duration::from_secs(5), |_| false);
+    for host in hosts.iter().filter(|host| **host != hosts[5]) {
+        assert_eq!(heard(&world, *host, world.hosts[hosts[5]].id), ["once"]);
+    }
+    let leaver = world.hosts[hosts[2]].id;
+    world.command(hosts[2], Command::End { share: ROOM, reason: Reason::Leaving });
+    let left = |event: &Event| matches!(event, Event::PeerDown { peer, why: PeerGone::Said(Reason::Leaving), .. } if *peer == leaver);
+    let others = || hosts.iter().filter(|host| **host != hosts[2]);
+    assert!(world.run(LONG, |world| others().all(|host| world.has(*host, left))));
+    world.finish(hosts[2]);
+}
+
+#[test]
+fn offers_and_answers_arrive() {
+    let mut world = World::new(1);
+    let (one, two) = (node(&mut world, true), node(&mut world, true));
+    introduce(&mut world, one, two);
+    let content = world.hosts[one].store.content.manifest.content_id();
+    let (size, files, number) = (300, 1, 4);
+    let offer = Offer { number, content, secret: SECRET, name: "naïve.txt".into(), size, files };
+    let to = world.hosts[two].id;
+    world.command(one, Command::Say { room: ROOM, to, tag: 1, say: Say::Offer(offer.clone()) });
+    let offered = |world: &World| {
+        world.hosts[two].events.iter().find_map(|event| match event {
+            Event::Heard { heard: Heard::Offer { life, offer }, .. } => Some((*life, offer.clone())),
+            _ => None,
+        })
+    };
+    assert!(world.run(LONG, |world| offered(world).is_some()));
+    let (life, came) = offered(&world).unwrap();
+    assert_eq!(came, offer);
+    let answered = Answered { life, number, answer: Answer::Accepted };
+    let to = world.hosts[one].id;
+    world.command(two, Command::Say { room: ROOM, to, tag: 2, say: Say::Answer(answered) });
+    let is_answer =
+        |event: &Event| matches!(event, Event::Heard { heard: Heard::Answer(it), .. } if *it == answered);
+    assert!(world.run(LONG, |world| world.has(one, is_answer)));
+}
+
+#[test]
+fn too_much_is_refused_and_never_sent() {
+    let mut world = World::new(1);
+    let (one, two) = (node(&mut world, true), node(&mut world, true));
+    let to = world.hosts[two].id;
+    let long = Say::Text("x".repeat(truecopy_protocol::wire::TEXT_MAX + 1));
+    world.command(one, Command::Say { room: ROOM, to, tag: 1, say: long });
+    world.command(one, Command::Call { room: ROOM, text: "x".repeat(truecopy_protocol::wire::TEXT_MAX + 1) });
+    let fits = "x".repeat(truecopy_protocol::wire::TEXT_MAX);
+    for tag in 0..40 {
+        world.command(one, Command::Say { room: ROOM, to, tag, say: Say::Text(fits.clone()) });
+    }
+    world.run(Duration::from_secs(1), |_| false);
+    let refused = |event: &&Event| matches!(event, Event::Refused { share: ROOM, why: Refusal::TooMuch });
+    let count = world.hosts[one].events.iter().filter(refused).count();
+    assert!(count > 20, "{count}: what waits for one node is bounded");
+    introduce(&mut world, one, two);
+    let waiting = 42 - count;
+    assert!(world.run(LONG, |world| fates(world, one).len() == waiting));
+    assert_eq!(heard(&world, two, world.hosts[one].id).len(), waiting);
+}
+
+#[test]
+fn a_room_is_left_with_what_was_not_said_told() {
+    let mut world = World::new(1);
+    let (one, two) = (node(&mut world, true), node(&mut world, true));
+    world.hosts[two].is_up = false;
+    introduce(&mut world, one, two);
+    say(&mut world, one, two, 5);
+    world.run(Duration::from_secs(3), |_| false);
+    world.command(one, Command::End { share: ROOM, reason: Reason::Leaving });
+    world.finish(one);
+    assert_eq!(fates(&world, one), [(5, false)]);
+}
