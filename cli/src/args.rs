@@ -95,6 +95,11 @@ pub enum Command {
         after_help = "Examples:\n  truecopy replay send.rec\n  truecopy get truecopy:… --record get.rec ; truecopy replay get.rec\n\nNeeds neither network nor files: the recording holds what the program was told and what it did then, but no secret\nand no byte of a file. Exit code 0: the same (up to its end, if it was cut off). 7: another, and where first.\n2: this is no recording. 8: it cannot be read, or is damaged."
     )]
     Replay(ReplayArgs),
+    /// Be a node: meet others, talk to them, offer them files; a console
+    #[command(
+        after_help = "Examples:\n  truecopy node --port 7000\n  truecopy node                        then: connect 192.0.2.1:7000\n  echo 'send 192.0.2.1:7000 hello' | truecopy node\n\nType `help` for what can be typed. From a pipe it ends when all is said and moved. Keys of nodes are remembered\nwhen they are first seen; at the same address no other key is taken later."
+    )]
+    Node(NodeArgs),
     /// Run the real code on simulated networks and disks
     #[command(
         after_help = "Examples:\n  truecopy sim story\n  truecopy sim --seed tc1:pair:clear:swarm:00000000000004d2\n  truecopy sim sweep --seeds 0..10000\n\nNothing here touches a network, or a file that is not named. Exit codes: 0 passed; 1 an oracle failed; 2 usage;\n3 equal plans gave different runs; 4 the budget is used up; 8 a file cannot be read or written.\nSee docs/simulation.md."
@@ -212,6 +217,53 @@ pub struct GetArgs {
     /// Write a recording of the run, to be replayed: it names files and peers, but holds no secret and no byte of a file
     #[arg(long, env = "TRUECOPY_RECORD", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub record: Option<PathBuf>,
+    /// Limits of rates.
+    #[command(flatten)]
+    pub limits: LimitArgs,
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+impl GetArgs {
+    /// What a bare `get` of this into a folder means.
+    pub fn plain(source: OsString, dir: PathBuf) -> Self {
+        Self {
+            source,
+            dir,
+            on_conflict: None,
+            only: Vec::new(),
+            exclude: Vec::new(),
+            first: Vec::new(),
+            yes: false,
+            peer: Vec::new(),
+            tracker: Vec::new(),
+            sha256sums: false,
+            trust_disk: false,
+            swarm: SwarmArgs::default(),
+            timeout: None,
+            record: None,
+            limits: LimitArgs::default(),
+            output: OutputArgs::default(),
+        }
+    }
+}
+
+/// `truecopy node`.
+#[derive(Clone, Debug, Args)]
+pub struct NodeArgs {
+    /// Port to listen on, on all interfaces [default: any]
+    #[arg(long, env = "TRUECOPY_PORT", value_name = "PORT")]
+    pub port: Option<u16>,
+    /// Address and port to listen on, repeatable
+    #[arg(long, env = "TRUECOPY_LISTEN", value_name = "ADDR:PORT", value_delimiter = ',', conflicts_with = "port")]
+    pub listen: Vec<Listen>,
+    /// Folder for files that are accepted
+    #[arg(short = 'o', long, env = "TRUECOPY_DIR", value_name = "DIR", default_value = "downloads", value_hint = ValueHint::DirPath)]
+    pub dir: PathBuf,
+    /// Accept every offer unasked, not only those of trusted nodes: for scripts and tests
+    #[arg(long, env = "TRUECOPY_AUTO_ACCEPT", value_parser = FalseyValueParser::new())]
+    pub auto_accept: bool,
     /// Limits of rates.
     #[command(flatten)]
     pub limits: LimitArgs,
@@ -380,6 +432,7 @@ impl Command {
             Self::Clean(args) => args.output.clone(),
             Self::Demo(args) => args.output.clone(),
             Self::Replay(args) => args.output.clone(),
+            Self::Node(args) => args.output.clone(),
             Self::Sim(_) | Self::Completions(_) | Self::Man(_) => OutputArgs::default(),
         }
     }

@@ -96,6 +96,7 @@ fn dispatch(command: Command, context: &Context) -> Result<Ended> {
         Command::Clean(args) => commands::leftovers::clean(&args, context),
         Command::Demo(args) => commands::demo::run(&args, context),
         Command::Replay(args) => commands::replay::run(&args, context),
+        Command::Node(args) => commands::node::run(&args, context),
         Command::Sim(args) => return sim::run(&args, context).map(Ended::Simulation),
         Command::Completions(args) => commands::completions::run(&args, context),
         Command::Man(args) => commands::man::run(&args, context),

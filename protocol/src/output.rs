@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::net::SocketAddr;
 
 use crate::content::identity::Role;
 use crate::content::manifest::Manifest;
@@ -311,6 +312,15 @@ pub enum Event {
         room: ShareId,
         /// Why.
         why: PeerGone,
+    },
+    /// A node of a room takes connections at this address: it is where its shares can be fetched.
+    Reachable {
+        /// The room.
+        room: ShareId,
+        /// Its key.
+        peer: NodeId,
+        /// The address that it is seen at, with the port that it named.
+        address: SocketAddr,
     },
     /// Somebody in a room said something.
     Heard {

@@ -100,6 +100,11 @@ const fn share_of(event: &Event) -> u32 {
         | Event::SourceBroken { share, .. }
         | Event::Tracker { share, .. }
         | Event::Ended { share }
+        | Event::Unmet { room: share, .. }
+        | Event::Reachable { room: share, .. }
+        | Event::Heard { room: share, .. }
+        | Event::Delivered { room: share, .. }
+        | Event::Undelivered { room: share, .. }
         | Event::Refused { share, .. } => share.0,
     }
 }

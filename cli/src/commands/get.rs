@@ -1,10 +1,10 @@
 //! `truecopy get`: from a ticket, a link or a metadata file to verified files under their final names.
 
 mod choosing;
-mod offer;
+pub(crate) mod offer;
 mod seeding;
 mod stream;
-mod wanted;
+pub(crate) mod wanted;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

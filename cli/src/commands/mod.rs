@@ -8,6 +8,7 @@ pub mod inspect;
 pub mod leftovers;
 pub mod link;
 pub mod man;
+pub mod node;
 pub mod reading;
 pub mod replay;
 pub mod seed;

@@ -7,14 +7,14 @@ use super::Cursor;
 use crate::content::identity::{Nonce, ShareProof};
 use crate::job::Outcome;
 use crate::wire::{
-    BlockRun, ChunkRange, Corrupt, Features, HashRange, Hashes, Hello, Info, Message, PeerAddress, Preparing,
-    Prove, Proven, Reason, Receipt, Reject, RejectWhy, Swarm,
+    Answer, Answered, BlockRun, Call, ChunkRange, Corrupt, Features, HashRange, Hashes, Heard, Hello, Info, Line,
+    Message, Offer, PeerAddress, Preparing, Prove, Proven, Reason, Receipt, Reject, RejectWhy, Swarm, Text, Word,
 };
-use crate::{DiscoveryKey, Hash, NodeId, UnixTime};
+use crate::{AccessSecret, ContentId, DiscoveryKey, Hash, NodeId, UnixTime};
 
 /// Any message, of any content.
 pub fn message(input: &mut Cursor<'_>) -> Message {
-    match input.below(25) {
+    match input.below(28) {
         0 => Message::Hello(Hello {
             version: input.number32() as u16,
             version_min: input.number32() as u16,
@@ -65,8 +65,41 @@ pub fn message(input: &mut Cursor<'_>) -> Message {
         22 => Message::Unchoke,
         23 => Message::Interested,
         24 => Message::NotInterested,
+        25 => Message::Heard(Heard { life: input.number(), number: input.number() }),
+        26 => Message::Line(Line { life: input.number(), number: input.number(), word: word(input) }),
         _ => Message::Resumed,
     }
+}
+
+fn word(input: &mut Cursor<'_>) -> Word {
+    match input.below(4) {
+        0 => Word::Text(text(input)),
+        1 => Word::Call(Call {
+            origin: NodeId(input.name32()),
+            life: input.number(),
+            number: input.number(),
+            text: text(input),
+            signature: [input.name32(), input.name32()],
+        }),
+        2 => Word::Offer(Offer {
+            number: input.number(),
+            content: ContentId(input.name32()),
+            secret: AccessSecret(input.name32()),
+            name: text(input).text,
+            size: input.number(),
+            files: input.number32(),
+        }),
+        _ => {
+            let answer = [Answer::Accepted, Answer::Declined, Answer::Withdrawn][input.below(3)];
+            Word::Answer(Answered { life: input.number(), number: input.number(), answer })
+        }
+    }
+}
+
+fn text(input: &mut Cursor<'_>) -> Text {
+    let time = UnixTime(input.number());
+    let text = ["", "a", "naïve", "日本語\u{202e}\n\u{1b}[2J"][input.below(4)].repeat(1 + input.below(40));
+    Text { time, text }
 }
 
 fn run(input: &mut Cursor<'_>) -> BlockRun {

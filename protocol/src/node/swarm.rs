@@ -145,6 +145,9 @@ impl Node {
         {
             let hint = PeerHint { key: Some(met.key), addresses: alloc::vec![Candidate::Tcp(met.address)] };
             known.add(hint, Origin::Heard, now);
+            if self.rooms.contains_key(&share) {
+                self.event(Event::Reachable { room: share, peer: met.key, address: met.address });
+            }
         }
         self.tell_peers(share, id);
         Ok(())

@@ -258,6 +258,8 @@ const fn name(message: &Message) -> &'static str {
         Message::Unchoke => "message unchoke",
         Message::Interested => "message interested",
         Message::NotInterested => "message not-interested",
+        Message::Line(_) => "message line",
+        Message::Heard(_) => "message heard",
         Message::Goodbye(_) => "message goodbye",
     }
 }

@@ -318,6 +318,11 @@ impl World<'_> {
             Event::Receipt { .. } => "event receipt",
             Event::SourceBroken { .. } => "event source-broken",
             Event::Tracker { .. } => "event tracker",
+            Event::Unmet { .. } => "event unmet",
+            Event::Reachable { .. } => "event reachable",
+            Event::Heard { .. } => "event heard",
+            Event::Delivered { .. } => "event delivered",
+            Event::Undelivered { .. } => "event undelivered",
             Event::Ended { .. } => "event ended",
             Event::Refused { .. } => "event refused",
         };

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use truecopy_protocol::content::layers::Layers;
 use truecopy_protocol::content::manifest::{Manifest, ManifestLimits, TOTAL_MAX};
 use truecopy_protocol::content::selection::Selection;
-use truecopy_protocol::input::{Command, Fetch, Share};
+use truecopy_protocol::input::{Command, Fetch, Say, Share};
+use truecopy_protocol::wire::Offer;
 use truecopy_protocol::{AccessSecret, ContentId, ShareId};
 
-use super::entry::{RecordedCommand, RecordedShare, Secret};
+use super::entry::{RecordedCommand, RecordedSay, RecordedShare, Secret};
 
 /// The secrets that were met, by number.
 #[derive(Debug, Default)]
@@ -72,6 +73,24 @@ pub(super) fn recorded<'a>(command: &'a Command, secrets: &mut Secrets) -> Recor
             first: Cow::Borrowed(first),
         },
         Command::Reconsider { share } => RecordedCommand::Reconsider(*share),
+        Command::Room { room, secret, local, port } => RecordedCommand::Room {
+            room: *room,
+            secret: secrets.number(*secret),
+            local: *local,
+            port: *port,
+        },
+        Command::Say { room, to, tag, say } => {
+            let say = match say {
+                Say::Text(text) => RecordedSay::Text(Cow::Borrowed(text)),
+                Say::Offer(offer) => RecordedSay::Offer(
+                    Offer { secret: AccessSecret::PUBLIC, ..offer.clone() },
+                    secrets.number(offer.secret),
+                ),
+                Say::Answer(answered) => RecordedSay::Answer(*answered),
+            };
+            RecordedCommand::Say(*room, *to, *tag, say)
+        }
+        Command::Call { room, text } => RecordedCommand::Call(*room, Cow::Borrowed(text)),
         Command::Decline { share, reason } => RecordedCommand::Decline(*share, *reason),
         Command::AddPeer { share, peer } => RecordedCommand::AddPeer(*share, Cow::Borrowed(peer)),
         Command::Pause { share } => RecordedCommand::Pause(*share),
@@ -141,6 +160,18 @@ impl RecordedCommand<'_> {
                 Command::Accept { share, selection: selection.into_owned(), first: first.into_owned() }
             }
             Self::Reconsider(share) => Command::Reconsider { share },
+            Self::Room { room, secret, local, port } => {
+                Command::Room { room, secret: secret.stand_in(), local, port }
+            }
+            Self::Say(room, to, tag, say) => {
+                let say = match say {
+                    RecordedSay::Text(text) => Say::Text(text.into_owned()),
+                    RecordedSay::Offer(offer, secret) => Say::Offer(Offer { secret: secret.stand_in(), ..offer }),
+                    RecordedSay::Answer(answered) => Say::Answer(answered),
+                };
+                Command::Say { room, to, tag, say }
+            }
+            Self::Call(room, text) => Command::Call { room, text: text.into_owned() },
             Self::Decline(share, reason) => Command::Decline { share, reason },
             Self::AddPeer(share, peer) => Command::AddPeer { share, peer: peer.into_owned() },
             Self::Pause(share) => Command::Pause { share },

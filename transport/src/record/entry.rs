@@ -7,7 +7,7 @@ use truecopy_protocol::content::identity::Role;
 use truecopy_protocol::content::selection::Selection;
 use truecopy_protocol::input::{Afterwards, LinkLoss, Order, Path, PeerHint, Swarming};
 use truecopy_protocol::job::{JobId, JobResult};
-use truecopy_protocol::wire::Reason;
+use truecopy_protocol::wire::{Answered, Offer, Reason};
 use truecopy_protocol::{Config, ConnId, ContentId, Hash, NodeId, Now, ShareId, Trackers, UnixTime};
 
 /// With what a node began. The first message of a recording.
@@ -193,6 +193,32 @@ pub enum RecordedCommand<'a> {
     AddTrackers(ShareId, Cow<'a, Trackers>),
     /// Goes back to the offer.
     Reconsider(ShareId),
+    /// Opens a room.
+    Room {
+        /// Its name.
+        room: ShareId,
+        /// Its secret.
+        secret: Secret,
+        /// The key of this node there.
+        local: NodeId,
+        /// Where others find it.
+        port: Option<u16>,
+    },
+    /// Says something in a room, to whom, by which tag.
+    Say(ShareId, NodeId, u64, RecordedSay<'a>),
+    /// Says something to everybody in a room.
+    Call(ShareId, Cow<'a, str>),
+}
+
+/// What is said, without the secret of what is offered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RecordedSay<'a> {
+    /// A text.
+    Text(Cow<'a, str>),
+    /// An offer, whose own secret is zero, and its secret.
+    Offer(Offer, Secret),
+    /// An answer.
+    Answer(Answered),
 }
 
 /// An output, as far as it is needed to tell it from another.

@@ -27,17 +27,17 @@ use crate::words;
 const NAMED_MAX: usize = 10;
 
 /// An accepted offer.
-pub(super) struct Accepted {
-    pub(super) selection: Selection,
+pub(crate) struct Accepted {
+    pub(crate) selection: Selection,
     /// What of that comes before all else.
-    pub(super) first: Selection,
-    pub(super) plan: Plan,
-    pub(super) storage: Arc<Witness>,
+    pub(crate) first: Selection,
+    pub(crate) plan: Plan,
+    pub(crate) storage: Arc<Witness>,
 }
 
 impl Accepted {
     /// What was dropped on the way into the destination.
-    pub(super) fn losses(&self) -> Losses {
+    pub(crate) fn losses(&self) -> Losses {
         match &**self.storage.share() {
             Share::Receiving(receiving) => receiving.staging().map(Staging::losses).unwrap_or_default(),
             Share::Serving(_) => Losses::default(),
@@ -46,7 +46,7 @@ impl Accepted {
 }
 
 /// The answer to an offer.
-pub(super) enum Answer {
+pub(crate) enum Answer {
     Accept(Accepted),
     /// All that is wanted stands there already.
     Here(Plan, Selection),
@@ -54,37 +54,37 @@ pub(super) enum Answer {
 
 /// Which files are wanted, by patterns.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Patterns {
-    pub(super) only: Vec<String>,
-    pub(super) exclude: Vec<String>,
-    pub(super) first: Vec<String>,
+pub(crate) struct Patterns {
+    pub(crate) only: Vec<String>,
+    pub(crate) exclude: Vec<String>,
+    pub(crate) first: Vec<String>,
 }
 
 impl Patterns {
-    pub(super) fn new(args: &GetArgs) -> Self {
+    pub(crate) fn new(args: &GetArgs) -> Self {
         Self { only: args.only.clone(), exclude: args.exclude.clone(), first: args.first.clone() }
     }
 
     /// What they mean: what is wanted, and what comes first.
-    pub(super) fn choose(&self, manifest: &Manifest) -> Result<(Selection, Selection)> {
+    pub(crate) fn choose(&self, manifest: &Manifest) -> Result<(Selection, Selection)> {
         Ok((glob::select(manifest, &self.only, &self.exclude)?, glob::first(manifest, &self.first)?))
     }
 }
 
 /// Whether the offer is new to the user.
 #[derive(Clone, Copy)]
-pub(super) enum Before<'a> {
+pub(crate) enum Before<'a> {
     Nothing,
     /// It was accepted, runs, and shall go on with another choice: nobody is asked anything.
     Running(&'a Proven),
 }
 
 /// Where a question goes, and what ends it without an answer.
-pub(super) struct Asking<'a> {
-    pub(super) reporter: &'a Reporter,
+pub(crate) struct Asking<'a> {
+    pub(crate) reporter: &'a Reporter,
     /// How the program shall end, if the user wants it to.
-    pub(super) stop: &'a dyn Fn() -> Option<Exit>,
-    pub(super) before: Before<'a>,
+    pub(crate) stop: &'a dyn Fn() -> Option<Exit>,
+    pub(crate) before: Before<'a>,
 }
 
 impl Asking<'_> {
@@ -110,18 +110,18 @@ impl Asking<'_> {
 }
 
 /// The folder to put things in; made if it is not there.
-pub(super) fn destination(dir: &Path) -> Result<PathBuf> {
+pub(crate) fn destination(dir: &Path) -> Result<PathBuf> {
     std::fs::create_dir_all(dir).map_err(|error| Error::local("make the folder", dir, &error))?;
     dir.canonicalize().map_err(|error| Error::local("open the folder", dir, &error))
 }
 
 /// The manifest that an earlier run of this share left here.
-pub(super) fn staged_manifest(place: &Path, content: ContentId) -> Option<Arc<Manifest>> {
+pub(crate) fn staged_manifest(place: &Path, content: ContentId) -> Option<Arc<Manifest>> {
     store::staged_manifest(&RealDisk::open_root(place).ok()?, content).map(Arc::new)
 }
 
 /// Shows the offer, looks at the destination, and asks.
-pub(super) fn answer(
+pub(crate) fn answer(
     (args, patterns): (&GetArgs, &Patterns),
     asking: &Asking<'_>,
     run: &Run,
@@ -324,7 +324,7 @@ fn held(place: &Path, holder: Option<&Holder>) -> Error {
 }
 
 /// Tells what the plan did about taken names.
-pub(super) fn tell_plan(reporter: &Reporter, plan: &Plan, manifest: &Manifest) {
+pub(crate) fn tell_plan(reporter: &Reporter, plan: &Plan, manifest: &Manifest) {
     let path_of = |entry: EntryIndex| manifest.entry(entry).map(|entry| entry.path.as_bytes());
     let tell = |entries: &[EntryIndex], what: output::Conflict<'_>, thing: &str| {
         for path in entries.iter().take(NAMED_MAX).filter_map(|entry| path_of(*entry)) {

@@ -14,9 +14,9 @@ use crate::exit::{Error, Result};
 use crate::words;
 
 /// What is to be fetched and who may have it.
-pub(super) struct Wanted {
-    pub(super) content: ContentId,
-    pub(super) secret: AccessSecret,
+pub(crate) struct Wanted {
+    pub(crate) content: ContentId,
+    pub(crate) secret: AccessSecret,
     peers: Vec<PeerHint>,
     trackers: Trackers,
     known: Option<(Arc<Manifest>, Arc<Layers>)>,
@@ -26,7 +26,7 @@ pub(super) struct Wanted {
 
 impl Wanted {
     /// Reads the ticket or the metadata file, and every `--peer`.
-    pub(super) fn read(args: &GetArgs) -> Result<Self> {
+    pub(crate) fn read(args: &GetArgs) -> Result<Self> {
         let mut wanted = match source::read(&args.source)? {
             Source::Ticket(ticket) => Self {
                 content: ticket.content,
@@ -65,12 +65,12 @@ impl Wanted {
     }
 
     /// Where peers announce themselves.
-    pub(super) const fn trackers(&self) -> &Trackers {
+    pub(crate) const fn trackers(&self) -> &Trackers {
         &self.trackers
     }
 
     /// Where the peers should be, in words.
-    pub(super) fn addresses(&self) -> String {
+    pub(crate) fn addresses(&self) -> String {
         words::addresses(&self.peers, &self.trackers)
     }
 
@@ -101,7 +101,7 @@ impl Wanted {
     }
 
     /// Whether receivers learn of each other: of what is published they may, else the sender says.
-    pub(super) fn swarming(&self, args: &GetArgs) -> Swarming {
+    pub(crate) fn swarming(&self, args: &GetArgs) -> Swarming {
         match self.is_published {
             _ if args.swarm.no_swarm => Swarming::Off,
             true => Swarming::On,
@@ -110,7 +110,7 @@ impl Wanted {
     }
 
     /// What the core is asked for. A manifest that an earlier run left in `place` is used again.
-    pub(super) fn fetch(self, share: ShareId, place: &std::path::Path) -> Result<Fetch> {
+    pub(crate) fn fetch(self, share: ShareId, place: &std::path::Path) -> Result<Fetch> {
         let (manifest, layers) = match self.known {
             Some((manifest, layers)) => (Some(manifest), Some(layers)),
             None => (super::offer::staged_manifest(place, self.content), None),

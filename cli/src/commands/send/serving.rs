@@ -158,6 +158,11 @@ impl<'a> Sending<'a> {
             | NodeEvent::Progress { .. }
             | NodeEvent::Completed { .. }
             | NodeEvent::Failed { .. }
+            | NodeEvent::Unmet { .. }
+            | NodeEvent::Reachable { .. }
+            | NodeEvent::Heard { .. }
+            | NodeEvent::Delivered { .. }
+            | NodeEvent::Undelivered { .. }
             | NodeEvent::Ended { .. } => {}
         }
         Ok(())

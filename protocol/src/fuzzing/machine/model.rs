@@ -241,6 +241,12 @@ impl Life {
                 self.peers.is_empty() && matches!(stage, Stage::Placed | Stage::Failed | Stage::Told)
             }
             Event::Refused { .. } | Event::Tracker { .. } => true,
+            // Of rooms, which this driver opens none of.
+            Event::Unmet { .. }
+            | Event::Reachable { .. }
+            | Event::Heard { .. }
+            | Event::Delivered { .. }
+            | Event::Undelivered { .. } => false,
         };
         assert!(good, "{event:?} has no place in {stage:?} by {cause:?}");
     }
@@ -264,6 +270,11 @@ pub(super) const fn share(event: &Event) -> ShareId {
         | Event::Receipt { share, .. }
         | Event::SourceBroken { share, .. }
         | Event::Tracker { share, .. }
+        | Event::Unmet { room: share, .. }
+        | Event::Reachable { room: share, .. }
+        | Event::Heard { room: share, .. }
+        | Event::Delivered { room: share, .. }
+        | Event::Undelivered { room: share, .. }
         | Event::Ended { share }
         | Event::Refused { share, .. } => *share,
     }

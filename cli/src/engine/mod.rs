@@ -1,0 +1,326 @@
+//! A node that does what its user orders, and tells what happens: what a console, and whatever else steers a node, share.
+//!
+//! Orders are carried out at once or begun; what comes of them is news. Work that takes long (hashing, looking at a
+//! destination) is done on threads of its own, so that no transfer and no chat waits for another.
+
+pub mod news;
+pub mod nodes;
+pub mod order;
+mod room;
+mod transfers;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
+
+use truecopy_protocol::input::{Command, Say};
+use truecopy_protocol::output::Event;
+use truecopy_protocol::wire::Reason;
+use truecopy_protocol::{AccessSecret, ConnId, NodeId, ShareId};
+use truecopy_transport::keys::KeyPair;
+use truecopy_transport::pace::Rates;
+use zeroize::Zeroizing;
+
+use crate::args::{Limit, Listen};
+use crate::exit::{Error, Exit, Result};
+use crate::home::Home;
+use crate::net::{Net, patience};
+use crate::record::Run;
+use crate::sealed;
+
+use news::{News, Who};
+use nodes::Nodes;
+use order::{HELP, Order};
+use transfers::{Offered, Transfer, Work};
+
+/// The room that all nodes are in.
+const LOBBY: ShareId = ShareId(0);
+/// How long goodbyes may take.
+const ENDING: Duration = Duration::from_secs(3);
+/// What the file of the node's key begins with.
+const KEY_MAGIC: &sealed::Magic = b"tc-node1";
+
+/// Whose offers are accepted unasked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accepting {
+    /// Those of trusted nodes.
+    Trusted,
+    /// Everybody's: for scripts and tests.
+    All,
+}
+
+/// How a node is made.
+pub struct Setup<'a> {
+    /// Where its key and its address book are.
+    pub home: &'a Home,
+    /// Where it listens.
+    pub listen: Vec<Listen>,
+    /// Where files go that nobody chose a folder for.
+    pub folder: PathBuf,
+    /// Whose offers are accepted unasked.
+    pub accepting: Accepting,
+    /// Limits of rates.
+    pub rates: Rates,
+}
+
+/// A node that is here.
+#[derive(Debug, Default)]
+struct Present {
+    conns: BTreeSet<ConnId>,
+    /// Where it is seen.
+    seen: String,
+    /// Where it takes connections.
+    reachable: Option<SocketAddr>,
+}
+
+/// An address that was to be met, and what is to be said there.
+#[derive(Debug)]
+struct Dialled {
+    text: String,
+    address: Option<SocketAddr>,
+    port: u16,
+    then: Vec<Then>,
+}
+
+/// What is to be done as soon as a node is here.
+#[derive(Clone, Debug)]
+enum Then {
+    Say(String),
+    Offer(Vec<PathBuf>),
+}
+
+/// A node with its user.
+pub struct Engine {
+    net: Net,
+    run: Run,
+    me: NodeId,
+    nodes: Nodes,
+    present: BTreeMap<NodeId, Present>,
+    dialled: Vec<Dialled>,
+    /// What was said, by tag: to be named if it does not come.
+    said: BTreeMap<u64, String>,
+    tag: u64,
+    folder: PathBuf,
+    accepting: Accepting,
+    offers: BTreeMap<u32, Offered>,
+    transfers: BTreeMap<u32, Transfer>,
+    number: u32,
+    share: u32,
+    works: (Sender<Work>, Receiver<Work>),
+    news: VecDeque<News>,
+}
+
+impl Engine {
+    /// Starts a node, in the lobby.
+    ///
+    /// # Errors
+    /// If it cannot listen there, or its key or address book cannot be read.
+    pub fn start(setup: &Setup<'_>) -> Result<Self> {
+        let seed = key_seed(setup.home)?;
+        let me = KeyPair::from_seed(Zeroizing::new(seed)).node_id();
+        let run = Run::unrecorded(patience(None))?;
+        let net = Net::listening((&setup.listen, None), seed, &run, setup.rates)?;
+        let mut engine = Self {
+            net,
+            run,
+            me,
+            nodes: Nodes::read(setup.home)?,
+            present: BTreeMap::new(),
+            dialled: Vec::new(),
+            said: BTreeMap::new(),
+            tag: 0,
+            folder: setup.folder.clone(),
+            accepting: setup.accepting,
+            offers: BTreeMap::new(),
+            transfers: BTreeMap::new(),
+            number: 0,
+            share: LOBBY.0,
+            works: channel(),
+            news: VecDeque::new(),
+        };
+        let port = engine.net.handle.addresses().first().map(SocketAddr::port);
+        let secret = AccessSecret::PUBLIC;
+        engine.command(Command::Room { room: LOBBY, secret, local: me, port })?;
+        engine.tell(News::Myself(me));
+        for address in crate::addresses::reachable(engine.net.handle.addresses()) {
+            engine.tell(News::Listening(address.to_string()));
+        }
+        Ok(engine)
+    }
+
+    /// Carries out an order, or begins to. Whether the node goes on.
+    ///
+    /// # Errors
+    /// What is wrong with the order, in words for the user; the node goes on. [`Exit::Unexpected`] if it cannot.
+    pub fn order(&mut self, order: Order) -> Result<()> {
+        match order {
+            Order::Connect(to) => self.connect(&to, None),
+            Order::Send(to, text) => self.with(&to, Then::Say(text)),
+            Order::SendFile(to, paths) => self.with(&to, Then::Offer(paths)),
+            Order::Broadcast(text) => self.command(Command::Call { room: LOBBY, text }),
+            Order::Share(paths) => self.offer_to(None, paths),
+            Order::Get(source, folder) => self.get(&source, folder),
+            Order::Accept(number, folder, only) => self.accept(number, folder, only),
+            Order::Decline(number) => self.decline(number),
+            Order::Pause(number) => self.pause(number),
+            Order::Resume(number) => self.resume(number),
+            Order::Cancel(number) => self.cancel(number),
+            Order::Retry(number) => self.retry(number),
+            Order::Limit(Limit(up), Limit(down)) => self
+                .net
+                .handle
+                .set_rates(Rates { up, down })
+                .map_err(|stopped| Error::new(Exit::Unexpected, stopped)),
+            Order::Name(node, name) => {
+                let node = self.meant(&node)?;
+                self.nodes.call(node, &name)
+            }
+            Order::Trust(node, trusted) => {
+                let node = self.meant(&node)?;
+                self.nodes.trust(node, trusted)
+            }
+            Order::Peers => {
+                self.list_peers();
+                Ok(())
+            }
+            Order::Transfers => {
+                self.list_transfers();
+                Ok(())
+            }
+            Order::Help => {
+                for (form, about) in HELP {
+                    self.tell(News::Note(format!("{form:<40} {about}")));
+                }
+                Ok(())
+            }
+            Order::Quit => Ok(()),
+        }
+    }
+
+    /// What has happened; waits a moment for it. None: nothing yet.
+    ///
+    /// # Errors
+    /// If the network part of the program has ended.
+    pub fn next(&mut self) -> Result<Option<News>> {
+        if let Some(news) = self.news.pop_front() {
+            return Ok(Some(news));
+        }
+        while let Ok(work) = self.works.1.try_recv() {
+            self.worked(work)?;
+        }
+        if self.news.is_empty()
+            && let Some(event) = self.net.next()?
+        {
+            self.happened(event)?;
+        }
+        Ok(self.news.pop_front())
+    }
+
+    /// Whether something is still on its way: transfers that come or are being taken, and words that wait.
+    pub fn is_busy(&self) -> bool {
+        let words = !self.said.is_empty() || self.dialled.iter().any(|dialled| !dialled.then.is_empty());
+        words || self.transfers.values().any(Transfer::is_busy)
+    }
+
+    /// Ends: everybody is told.
+    pub fn end(self) {
+        let shares = self.transfers.values().filter_map(Transfer::share).chain([LOBBY]);
+        for share in shares {
+            // If the reactor has stopped there is nobody to tell.
+            let _ = self.net.handle.command(Command::End { share, reason: Reason::Leaving });
+        }
+        let until = Instant::now() + ENDING;
+        while let Some(left) = until.checked_duration_since(Instant::now()) {
+            let mut ended = false;
+            self.net.wind_down(left, |event| ended |= matches!(event, Event::Ended { share: LOBBY }));
+            if ended || self.present.is_empty() {
+                return;
+            }
+        }
+    }
+
+    fn happened(&mut self, event: Event) -> Result<()> {
+        match event {
+            Event::PeerUp { share: LOBBY, conn, peer, role, path } => self.came(conn, peer, role, path),
+            Event::PeerDown { share: LOBBY, conn, peer, why } => {
+                self.went(conn, peer, why);
+                Ok(())
+            }
+            Event::Reachable { peer, address, .. } => {
+                if let Some(present) = self.present.get_mut(&peer) {
+                    present.reachable = Some(address);
+                }
+                Ok(())
+            }
+            Event::Waiting { share: LOBBY, why } => {
+                self.waits(why);
+                Ok(())
+            }
+            Event::Unmet { why, .. } => {
+                self.unmet(why);
+                Ok(())
+            }
+            Event::Heard { from, heard, .. } => self.heard(from, heard),
+            Event::Delivered { to, tag, .. } => {
+                if self.said.remove(&tag).is_some_and(|what| !what.is_empty()) {
+                    let to = self.who(to);
+                    self.tell(News::Delivered { to });
+                }
+                Ok(())
+            }
+            Event::Undelivered { to, tag, .. } => {
+                let what = self.said.remove(&tag).unwrap_or_default();
+                let to = self.who(to);
+                self.tell(News::Undelivered { to, what });
+                Ok(())
+            }
+            Event::Refused { share: LOBBY, why } => {
+                self.tell(News::Trouble(format!("that cannot be said: {why}")));
+                Ok(())
+            }
+            other => self.moved(other),
+        }
+    }
+
+    fn command(&self, command: Command) -> Result<()> {
+        self.net.handle.command(command).map_err(|stopped| Error::new(Exit::Unexpected, stopped))
+    }
+
+    /// Says something to a node; `what` names it if it does not come.
+    fn say(&mut self, to: NodeId, say: Say, what: String) -> Result<()> {
+        self.tag += 1;
+        self.said.insert(self.tag, what);
+        self.command(Command::Say { room: LOBBY, to, tag: self.tag, say })
+    }
+
+    fn tell(&mut self, news: News) {
+        self.news.push_back(news);
+    }
+
+    fn who(&self, node: NodeId) -> Who {
+        Who { node, name: self.nodes.shown(node) }
+    }
+}
+
+/// The seed of this node's own key: made when it is first needed.
+fn key_seed(home: &Home) -> Result<[u8; 32]> {
+    let path = home.state().join("node.key");
+    let read = sealed::read(&path, KEY_MAGIC).map_err(|error| Error::local("read", &path, &error))?;
+    if let Some(bytes) = read {
+        return bytes[..].try_into().map_err(|_| {
+            Error::new(Exit::LocalIo, format!("{} is damaged", path.display()))
+                .hint("move it away: then this node gets a new key, which others do not know")
+        });
+    }
+    let mut seed = [0; 32];
+    aws_lc_rs::rand::fill(&mut seed)
+        .map_err(|_| Error::new(Exit::Unexpected, "the system gives no random numbers"))?;
+    sealed::write(&path, KEY_MAGIC, |mut bytes| {
+        bytes.extend_from_slice(&seed);
+        Ok(bytes)
+    })
+    .map_err(|error| Error::local("write", &path, &error))?;
+    Ok(seed)
+}

@@ -1,0 +1,217 @@
+//! What a node tells its user: a line for people, an object for programs.
+
+use std::time::Duration;
+
+use truecopy_protocol::NodeId;
+
+use super::nodes::fingerprint;
+use crate::escape::Shown;
+use crate::output::{Object, amount, count};
+
+/// A node, by its key and by what the user calls it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Who {
+    /// Its key.
+    pub node: NodeId,
+    /// Its name, or the beginning of its key.
+    pub name: String,
+}
+
+/// How a transfer stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Its files are hashed.
+    Preparing,
+    /// The other side has not answered.
+    Offered,
+    /// It is served, or looked for, or on its way.
+    Running,
+    /// The user paused it.
+    Paused,
+    /// All is verified and placed; of what is served: somebody has signed for it.
+    Done,
+    /// The other side said no.
+    Declined,
+    /// The user ended it; what is verified is kept.
+    Cancelled,
+    /// It ended, for this reason; what is verified is kept.
+    Failed(String),
+}
+
+impl State {
+    /// A word for programs and people.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Preparing => "preparing",
+            Self::Offered => "offered",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Done => "done",
+            Self::Declined => "declined",
+            Self::Cancelled => "cancelled",
+            Self::Failed(_) => "failed",
+        }
+    }
+}
+
+/// A transfer as it is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Its number.
+    pub number: u32,
+    /// Whether it comes here.
+    pub comes: bool,
+    /// What it is called.
+    pub name: Vec<u8>,
+    /// To or from whom, if that is one node.
+    pub with: Option<Who>,
+    /// How it stands.
+    pub state: State,
+    /// Bytes verified, or handed to receivers.
+    pub moved: u64,
+    /// Bytes in all.
+    pub size: u64,
+}
+
+/// What a node tells its user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// Others can reach it there.
+    Listening(String),
+    /// Its own key.
+    Myself(NodeId),
+    /// A node is here.
+    Met { who: Who, address: String, is_new: bool },
+    /// A node is gone.
+    Left { who: Who, why: String },
+    /// Somebody says something.
+    Said { from: Who, text: String, to_all: bool },
+    /// What was said has come.
+    Delivered { to: Who },
+    /// What was said has not come, as far as is known.
+    Undelivered { to: Who, what: String },
+    /// Files are offered.
+    Offered { number: u32, from: Who, name: String, size: u64, files: u32 },
+    /// A transfer has changed, or is listed.
+    Transfer(Shape),
+    /// What opens a share.
+    Ticket { number: u32, ticket: String },
+    /// A node in a list.
+    Peer { who: Who, address: String },
+    /// Words of this program; names in them are escaped.
+    Note(String),
+    /// Something is wrong.
+    Trouble(String),
+}
+
+impl News {
+    /// A line for people: safe for a terminal.
+    pub fn line(&self) -> String {
+        let shown = |text: &str| Shown::terminal(text.as_bytes()).to_string();
+        match self {
+            Self::Listening(address) => format!("listening on {address}"),
+            Self::Myself(node) => format!("this node is {}", fingerprint(*node)),
+            Self::Met { who, address, is_new } => {
+                let key = fingerprint(who.node);
+                let new = if *is_new { "; its key is new here, and remembered" } else { "" };
+                format!("+ {} is here ({key}, {address}){new}", shown(&who.name))
+            }
+            Self::Left { who, why } => format!("- {} is gone: {why}", shown(&who.name)),
+            Self::Said { from, text, to_all } => {
+                let all = if *to_all { " to all" } else { "" };
+                format!("<{}{all}> {}", shown(&from.name), shown(text))
+            }
+            Self::Delivered { to } => format!("✓ {} has it", shown(&to.name)),
+            Self::Undelivered { to, what } => {
+                format!("! not known to have come to {}: {}", shown(&to.name), shown(what))
+            }
+            Self::Offered { number, from, name, size, files } => format!(
+                "? {} offers {}: {}, {} (accept {number}, decline {number})",
+                shown(&from.name),
+                Shown::name(name.as_bytes()),
+                amount(*size),
+                count(u64::from(*files), "file")
+            ),
+            Self::Transfer(shape) => shape.line(),
+            Self::Ticket { ticket, .. } => ticket.clone(),
+            Self::Peer { who, address } => {
+                format!("  {:<20} {}  {address}", shown(&who.name), fingerprint(who.node))
+            }
+            Self::Note(text) => shown(text),
+            Self::Trouble(text) => format!("! {}", shown(text)),
+        }
+    }
+
+    /// An object for programs.
+    pub fn json(&self, now: Duration) -> String {
+        let event = |name| Object::event(now, name);
+        let with = |object: Object, who: &Who| {
+            object.text("node", &who.node.to_hex()).text("name", &who.name)
+        };
+        match self {
+            Self::Listening(address) => event("listening").text("address", address),
+            Self::Myself(node) => event("myself").text("node", &node.to_hex()),
+            Self::Met { who, address, is_new } => {
+                with(event("met"), who).text("address", address).truth("new", *is_new)
+            }
+            Self::Left { who, why } => with(event("left"), who).text("why", why),
+            Self::Said { from, text, to_all } => {
+                with(event("said"), from).text("text", text).truth("to_all", *to_all)
+            }
+            Self::Delivered { to } => with(event("delivered"), to),
+            Self::Undelivered { to, what } => with(event("undelivered"), to).text("what", what),
+            Self::Offered { number, from, name, size, files } => with(event("offered"), from)
+                .number("offer", u64::from(*number))
+                .text("title", name)
+                .number("size", *size)
+                .number("files", u64::from(*files)),
+            Self::Transfer(shape) => shape.json(event("transfer")),
+            Self::Ticket { number, ticket } => {
+                event("ticket").number("transfer", u64::from(*number)).text("ticket", ticket)
+            }
+            Self::Peer { who, address } => with(event("peer"), who).text("address", address),
+            Self::Note(text) => event("note").text("text", text),
+            Self::Trouble(text) => event("trouble").text("text", text),
+        }
+        .line()
+    }
+}
+
+impl Shape {
+    fn line(&self) -> String {
+        let arrow = if self.comes { "←" } else { "→" };
+        let with = self.with.as_ref().map(|who| format!(" {}", Shown::terminal(who.name.as_bytes())));
+        let percent = self.moved.saturating_mul(100).checked_div(self.size).unwrap_or(100).min(100);
+        let what = match &self.state {
+            State::Running if self.comes => format!("{percent} % of {}", amount(self.size)),
+            State::Running => format!("{} of {} given", amount(self.moved), amount(self.size)),
+            State::Failed(why) => format!("failed: {}", Shown::terminal(why.as_bytes())),
+            other => format!("{}, {}", other.word(), amount(self.size)),
+        };
+        format!(
+            "[{}] {arrow}{} {}: {what}",
+            self.number,
+            with.unwrap_or_default(),
+            Shown::name(&self.name)
+        )
+    }
+
+    fn json(&self, object: Object) -> Object {
+        let way = if self.comes { "in" } else { "out" };
+        let object = object
+            .number("transfer", u64::from(self.number))
+            .text("way", way)
+            .name("title", &self.name)
+            .text("state", self.state.word())
+            .number("moved", self.moved)
+            .number("size", self.size);
+        let object = match &self.with {
+            Some(who) => object.text("node", &who.node.to_hex()).text("name", &who.name),
+            None => object,
+        };
+        match &self.state {
+            State::Failed(why) => object.text("why", why),
+            _ => object,
+        }
+    }
+}

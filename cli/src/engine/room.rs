@@ -1,0 +1,223 @@
+//! The people of a node: meeting them, and what is said.
+
+use std::net::SocketAddr;
+
+use truecopy_protocol::content::identity::Role;
+use truecopy_protocol::input::{Command, LinkLoss, Path, PeerHint, Say};
+use truecopy_protocol::output::{Heard, PeerGone, Waiting};
+use truecopy_protocol::wire::{Answer, Answered, Reason};
+use truecopy_protocol::{Candidate, ConnId, NodeId};
+
+use super::news::News;
+use super::transfers::Offered;
+use super::{Accepting, Dialled, Engine, LOBBY, Then};
+use crate::args::PeerSpec;
+use crate::commands::source;
+use crate::exit::{Error, Exit, Result};
+use crate::words;
+
+/// Bytes of a text at most.
+const TEXT_MAX: usize = truecopy_protocol::wire::TEXT_MAX;
+/// Offers that wait for an answer at most; further ones are declined.
+const OFFERS_MAX: usize = 1000;
+
+impl Engine {
+    /// Does something with a node that the user names, meeting it first if need be.
+    pub(super) fn with(&mut self, to: &str, then: Then) -> Result<()> {
+        if let Then::Say(text) = &then
+            && text.len() > TEXT_MAX
+        {
+            return Err(Error::usage(format!("a text has at most {TEXT_MAX} bytes")));
+        }
+        let present = self.present.keys().copied();
+        match &self.nodes.meant(to, present)[..] {
+            [node] => {
+                let node = *node;
+                if !self.present.contains_key(&node)
+                    && let Some(address) = self.nodes.address(node).map(str::to_owned)
+                {
+                    self.connect(&address, None)?;
+                }
+                self.then(node, then)
+            }
+            [] => self.connect(to, Some(then)),
+            more => Err(ambiguous(to, more.len())),
+        }
+    }
+
+    /// The one node that the user means.
+    pub(super) fn meant(&self, text: &str) -> Result<NodeId> {
+        match &self.nodes.meant(text, self.present.keys().copied())[..] {
+            [node] => Ok(*node),
+            [] => Err(Error::usage(format!("no node is known as {text}")).hint("`peers` lists who is here")),
+            more => Err(ambiguous(text, more.len())),
+        }
+    }
+
+    pub(super) fn then(&mut self, node: NodeId, then: Then) -> Result<()> {
+        match then {
+            Then::Say(text) => self.say(node, Say::Text(text.clone()), text),
+            Then::Offer(paths) => self.offer_to(Some(node), paths),
+        }
+    }
+
+    /// Meets the node at an address, of a ticket or of a name.
+    pub(super) fn connect(&mut self, to: &str, then: Option<Then>) -> Result<()> {
+        if let [node] = self.nodes.meant(to, std::iter::empty())[..]
+            && let Some(address) = self.nodes.address(node).filter(|address| *address != to).map(str::to_owned)
+        {
+            return self.connect(&address, then);
+        }
+        let spec: PeerSpec = to.parse().map_err(|_| {
+            Error::usage(format!("no node is known as {to}")).hint("name its address, as 192.0.2.1:7000")
+        })?;
+        let (key, addresses) = match spec {
+            PeerSpec::Host { host, port } => {
+                let text = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+                let candidate: Candidate =
+                    text.parse().map_err(|error| Error::usage(format!("{text} is no address: {error}")))?;
+                (self.nodes.key_at(to), vec![candidate])
+            }
+            PeerSpec::Ticket(text) => {
+                let ticket = source::read_ticket(&text)?;
+                (None, ticket.addresses)
+            }
+        };
+        let address = to.parse::<SocketAddr>().ok();
+        let port = to.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(0);
+        match self.dialled.iter_mut().find(|dialled| dialled.text == to) {
+            Some(dialled) => dialled.then.extend(then),
+            None => {
+                let then = then.into_iter().collect();
+                self.dialled.push(Dialled { text: to.to_owned(), address, port, then });
+            }
+        }
+        self.command(Command::AddPeer { share: LOBBY, peer: PeerHint { key, addresses } })?;
+        self.command(Command::Retry { share: LOBBY })
+    }
+
+    /// A node has come, or was reached.
+    pub(super) fn came(&mut self, conn: ConnId, peer: NodeId, role: Role, path: Path) -> Result<()> {
+        let (_, seen) = words::path(path);
+        let mut is_new = false;
+        let mut todo = Vec::new();
+        if let (Role::Initiator, Path::Tcp(at)) = (role, path) {
+            let here = |dialled: &Dialled| match dialled.address {
+                Some(address) => address == at,
+                None => dialled.port == at.port(),
+            };
+            if let Some(dialled) = self.dialled.iter().position(here).map(|place| self.dialled.swap_remove(place)) {
+                match self.nodes.seen(peer, &dialled.text) {
+                    Ok(new) => is_new = new,
+                    Err(error) => self.tell(News::Trouble(format!("its key is not remembered: {}", error.what))),
+                }
+                todo = dialled.then;
+            }
+        }
+        let present = self.present.entry(peer).or_default();
+        let is_first = present.conns.is_empty();
+        present.conns.insert(conn);
+        present.seen.clone_from(&seen);
+        if is_first {
+            let who = self.who(peer);
+            self.tell(News::Met { who, address: seen, is_new });
+        }
+        todo.into_iter().try_for_each(|then| self.then(peer, then))
+    }
+
+    pub(super) fn went(&mut self, conn: ConnId, peer: NodeId, why: PeerGone) {
+        let Some(present) = self.present.get_mut(&peer) else { return };
+        present.conns.remove(&conn);
+        if !present.conns.is_empty() {
+            return;
+        }
+        self.present.remove(&peer);
+        let mut text = String::new();
+        words::gone(why, &mut text);
+        let who = self.who(peer);
+        let why = if text.is_empty() { "it said goodbye".to_owned() } else { text };
+        self.tell(News::Left { who, why });
+    }
+
+    /// A dial has failed; it is tried again.
+    pub(super) fn waits(&mut self, why: Waiting) {
+        let Waiting::Backoff { why, attempts, .. } = why else { return };
+        if why == LinkLoss::WrongKey {
+            let text = "another key than the last time answers there; it is refused, and nothing is said to it. \
+                        If that is right, remove the old one from nodes.toml";
+            self.give_up_dials();
+            return self.tell(News::Trouble(text.into()));
+        }
+        // Once, and now and then: it goes on by itself.
+        if attempts == 1 || attempts % 8 == 0 {
+            self.tell(News::Note(format!("not reached: {}; trying again", words::loss(why))));
+        }
+    }
+
+    pub(super) fn unmet(&mut self, why: PeerGone) {
+        let mut text = String::new();
+        words::gone(why, &mut text);
+        let what = match why {
+            PeerGone::Said(Reason::NoSuchShare) => "who answers there is no node that talks".to_owned(),
+            _ => format!("who answers there is not met: {text}"),
+        };
+        self.give_up_dials();
+        self.tell(News::Trouble(what));
+    }
+
+    /// What was to be done with nodes that were dialled is not done. Which of them it was is not known.
+    fn give_up_dials(&mut self) {
+        for dialled in std::mem::take(&mut self.dialled) {
+            for then in dialled.then {
+                let what = match then {
+                    Then::Say(text) => text,
+                    Then::Offer(_) => "an offer".to_owned(),
+                };
+                self.tell(News::Trouble(format!("not said to {}: {what}", dialled.text)));
+            }
+        }
+    }
+
+    pub(super) fn heard(&mut self, from: NodeId, heard: Heard) -> Result<()> {
+        let who = self.who(from);
+        match heard {
+            Heard::Text(text) => self.tell(News::Said { from: who, text: text.text, to_all: false }),
+            Heard::Call(text) => self.tell(News::Said { from: who, text: text.text, to_all: true }),
+            Heard::Offer { life, offer } => {
+                if self.offers.len() >= OFFERS_MAX {
+                    return self.answer(from, life, offer.number, Answer::Declined);
+                }
+                self.number += 1;
+                let number = self.number;
+                let (name, size, files) = (offer.name.clone(), offer.size, offer.files);
+                self.offers.insert(number, Offered { from, life, offer });
+                self.tell(News::Offered { number, from: who, name, size, files });
+                if self.accepting == Accepting::All || self.nodes.is_trusted(from) {
+                    return self.accept(number, None, Vec::new());
+                }
+            }
+            Heard::Answer(Answered { number, answer, .. }) => return self.was_answered(from, number, answer),
+        }
+        Ok(())
+    }
+
+    pub(super) fn answer(&mut self, to: NodeId, life: u64, number: u64, answer: Answer) -> Result<()> {
+        self.say(to, Say::Answer(Answered { life, number, answer }), String::new())
+    }
+
+    pub(super) fn list_peers(&mut self) {
+        let rows: Vec<News> = self
+            .present
+            .iter()
+            .map(|(node, present)| News::Peer { who: self.who(*node), address: present.seen.clone() })
+            .collect();
+        if rows.is_empty() {
+            self.tell(News::Note("nobody is here".into()));
+        }
+        self.news.extend(rows);
+    }
+}
+
+fn ambiguous(text: &str, count: usize) -> Error {
+    Error::new(Exit::Usage, format!("{count} nodes are meant by {text}")).hint("type more of the key")
+}
