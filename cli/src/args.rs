@@ -256,7 +256,13 @@ pub struct NodeArgs {
     #[arg(long, env = "TRUECOPY_PORT", value_name = "PORT")]
     pub port: Option<u16>,
     /// Address and port to listen on, repeatable
-    #[arg(long, env = "TRUECOPY_LISTEN", value_name = "ADDR:PORT", value_delimiter = ',', conflicts_with = "port")]
+    #[arg(
+        long,
+        env = "TRUECOPY_LISTEN",
+        value_name = "ADDR:PORT",
+        value_delimiter = ',',
+        conflicts_with = "port"
+    )]
     pub listen: Vec<Listen>,
     /// Folder for files that are accepted
     #[arg(short = 'o', long, env = "TRUECOPY_DIR", value_name = "DIR", default_value = "downloads", value_hint = ValueHint::DirPath)]

@@ -37,6 +37,8 @@ use transfers::{Offered, Transfer, Work};
 
 /// The room that all nodes are in.
 const LOBBY: ShareId = ShareId(0);
+/// How long a node is looked for that something is to be said to.
+const FINDING: Duration = Duration::from_secs(60);
 /// How long goodbyes may take.
 const ENDING: Duration = Duration::from_secs(3);
 /// What the file of the node's key begins with.
@@ -81,6 +83,7 @@ struct Dialled {
     text: String,
     address: Option<SocketAddr>,
     port: u16,
+    since: Instant,
     then: Vec<Then>,
 }
 
@@ -88,6 +91,7 @@ struct Dialled {
 #[derive(Clone, Debug)]
 enum Then {
     Say(String),
+    Call(String),
     Offer(Vec<PathBuf>),
 }
 
@@ -159,7 +163,7 @@ impl Engine {
             Order::Connect(to) => self.connect(&to, None),
             Order::Send(to, text) => self.with(&to, Then::Say(text)),
             Order::SendFile(to, paths) => self.with(&to, Then::Offer(paths)),
-            Order::Broadcast(text) => self.command(Command::Call { room: LOBBY, text }),
+            Order::Broadcast(text) => self.broadcast(text),
             Order::Share(paths) => self.offer_to(None, paths),
             Order::Get(source, folder) => self.get(&source, folder),
             Order::Accept(number, folder, only) => self.accept(number, folder, only),
@@ -207,6 +211,7 @@ impl Engine {
         if let Some(news) = self.news.pop_front() {
             return Ok(Some(news));
         }
+        self.give_up_old_dials();
         while let Ok(work) = self.works.1.try_recv() {
             self.worked(work)?;
         }
@@ -272,7 +277,7 @@ impl Engine {
             }
             Event::Undelivered { to, tag, .. } => {
                 let what = self.said.remove(&tag).unwrap_or_default();
-                let to = self.who(to);
+                let to = self.nodes.shown(to);
                 self.tell(News::Undelivered { to, what });
                 Ok(())
             }

@@ -75,6 +75,7 @@ pub struct Shape {
 
 /// What a node tells its user.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each field is what the variant's words say")]
 pub enum News {
     /// Others can reach it there.
     Listening(String),
@@ -89,7 +90,7 @@ pub enum News {
     /// What was said has come.
     Delivered { to: Who },
     /// What was said has not come, as far as is known.
-    Undelivered { to: Who, what: String },
+    Undelivered { to: String, what: String },
     /// Files are offered.
     Offered { number: u32, from: Who, name: String, size: u64, files: u32 },
     /// A transfer has changed, or is listed.
@@ -123,7 +124,7 @@ impl News {
             }
             Self::Delivered { to } => format!("✓ {} has it", shown(&to.name)),
             Self::Undelivered { to, what } => {
-                format!("! not known to have come to {}: {}", shown(&to.name), shown(what))
+                format!("! not known to have come to {}: {}", shown(to), shown(what))
             }
             Self::Offered { number, from, name, size, files } => format!(
                 "? {} offers {}: {}, {} (accept {number}, decline {number})",
@@ -145,9 +146,8 @@ impl News {
     /// An object for programs.
     pub fn json(&self, now: Duration) -> String {
         let event = |name| Object::event(now, name);
-        let with = |object: Object, who: &Who| {
-            object.text("node", &who.node.to_hex()).text("name", &who.name)
-        };
+        let with =
+            |object: Object, who: &Who| object.text("node", &who.node.to_hex()).text("name", &who.name);
         match self {
             Self::Listening(address) => event("listening").text("address", address),
             Self::Myself(node) => event("myself").text("node", &node.to_hex()),
@@ -159,7 +159,7 @@ impl News {
                 with(event("said"), from).text("text", text).truth("to_all", *to_all)
             }
             Self::Delivered { to } => with(event("delivered"), to),
-            Self::Undelivered { to, what } => with(event("undelivered"), to).text("what", what),
+            Self::Undelivered { to, what } => event("undelivered").text("to", to).text("what", what),
             Self::Offered { number, from, name, size, files } => with(event("offered"), from)
                 .number("offer", u64::from(*number))
                 .text("title", name)
@@ -188,12 +188,7 @@ impl Shape {
             State::Failed(why) => format!("failed: {}", Shown::terminal(why.as_bytes())),
             other => format!("{}, {}", other.word(), amount(self.size)),
         };
-        format!(
-            "[{}] {arrow}{} {}: {what}",
-            self.number,
-            with.unwrap_or_default(),
-            Shown::name(&self.name)
-        )
+        format!("[{}] {arrow}{} {}: {what}", self.number, with.unwrap_or_default(), Shown::name(&self.name))
     }
 
     fn json(&self, object: Object) -> Object {

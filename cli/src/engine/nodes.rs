@@ -114,8 +114,12 @@ impl Nodes {
         let by_address = |known: &Known| known.addresses.iter().any(|at| at == text);
         let is_key = text.len() >= 4 && text.bytes().all(|b| b.is_ascii_hexdigit());
         let begins = |key: &str| is_key && key.starts_with(&text.to_ascii_lowercase());
-        let named: Vec<NodeId> =
-            self.known.iter().filter(|(_, known)| by_name(known)).filter_map(|(key, _)| parse_key(key)).collect();
+        let named: Vec<NodeId> = self
+            .known
+            .iter()
+            .filter(|(_, known)| by_name(known))
+            .filter_map(|(key, _)| parse_key(key))
+            .collect();
         if !named.is_empty() {
             return named;
         }

@@ -201,7 +201,10 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_said_with_the_right_form() {
         assert_eq!(Order::read("connect").unwrap_err().what.as_str(), "it is: connect HOST:PORT|NAME");
-        assert_eq!(Order::read("pause x").unwrap_err().what.as_str(), "it is: pause|resume|cancel|retry TRANSFER");
+        assert_eq!(
+            Order::read("pause x").unwrap_err().what.as_str(),
+            "it is: pause|resume|cancel|retry TRANSFER"
+        );
         assert_eq!(Order::read("dance").unwrap_err().what.as_str(), "dance is no command");
         assert!(Order::read("limit 5Q").is_err());
     }

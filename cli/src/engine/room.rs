@@ -1,6 +1,7 @@
 //! The people of a node: meeting them, and what is said.
 
 use std::net::SocketAddr;
+use std::time::Instant;
 
 use truecopy_protocol::content::identity::Role;
 use truecopy_protocol::input::{Command, LinkLoss, Path, PeerHint, Say};
@@ -10,7 +11,7 @@ use truecopy_protocol::{Candidate, ConnId, NodeId};
 
 use super::news::News;
 use super::transfers::Offered;
-use super::{Accepting, Dialled, Engine, LOBBY, Then};
+use super::{Accepting, Dialled, Engine, FINDING, LOBBY, Then};
 use crate::args::PeerSpec;
 use crate::commands::source;
 use crate::exit::{Error, Exit, Result};
@@ -57,14 +58,31 @@ impl Engine {
     pub(super) fn then(&mut self, node: NodeId, then: Then) -> Result<()> {
         match then {
             Then::Say(text) => self.say(node, Say::Text(text.clone()), text),
+            Then::Call(text) => self.command(Command::Call { room: LOBBY, text }),
             Then::Offer(paths) => self.offer_to(Some(node), paths),
         }
+    }
+
+    /// Says something to everybody; while nobody is here yet, as soon as somebody is.
+    pub(super) fn broadcast(&mut self, text: String) -> Result<()> {
+        if text.len() > TEXT_MAX {
+            return Err(Error::usage(format!("a text has at most {TEXT_MAX} bytes")));
+        }
+        if !self.present.is_empty() {
+            return self.command(Command::Call { room: LOBBY, text });
+        }
+        match self.dialled.last_mut() {
+            Some(dialled) => dialled.then.push(Then::Call(text)),
+            None => return Err(Error::usage("nobody is here to hear it").hint("`connect` first")),
+        }
+        Ok(())
     }
 
     /// Meets the node at an address, of a ticket or of a name.
     pub(super) fn connect(&mut self, to: &str, then: Option<Then>) -> Result<()> {
         if let [node] = self.nodes.meant(to, std::iter::empty())[..]
-            && let Some(address) = self.nodes.address(node).filter(|address| *address != to).map(str::to_owned)
+            && let Some(address) =
+                self.nodes.address(node).filter(|address| *address != to).map(str::to_owned)
         {
             return self.connect(&address, then);
         }
@@ -73,7 +91,8 @@ impl Engine {
         })?;
         let (key, addresses) = match spec {
             PeerSpec::Host { host, port } => {
-                let text = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+                let text =
+                    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
                 let candidate: Candidate =
                     text.parse().map_err(|error| Error::usage(format!("{text} is no address: {error}")))?;
                 (self.nodes.key_at(to), vec![candidate])
@@ -89,7 +108,8 @@ impl Engine {
             Some(dialled) => dialled.then.extend(then),
             None => {
                 let then = then.into_iter().collect();
-                self.dialled.push(Dialled { text: to.to_owned(), address, port, then });
+                let since = Instant::now();
+                self.dialled.push(Dialled { text: to.to_owned(), address, port, since, then });
             }
         }
         self.command(Command::AddPeer { share: LOBBY, peer: PeerHint { key, addresses } })?;
@@ -106,10 +126,14 @@ impl Engine {
                 Some(address) => address == at,
                 None => dialled.port == at.port(),
             };
-            if let Some(dialled) = self.dialled.iter().position(here).map(|place| self.dialled.swap_remove(place)) {
+            if let Some(dialled) =
+                self.dialled.iter().position(here).map(|place| self.dialled.swap_remove(place))
+            {
                 match self.nodes.seen(peer, &dialled.text) {
                     Ok(new) => is_new = new,
-                    Err(error) => self.tell(News::Trouble(format!("its key is not remembered: {}", error.what))),
+                    Err(error) => {
+                        self.tell(News::Trouble(format!("its key is not remembered: {}", error.what)))
+                    }
                 }
                 todo = dialled.then;
             }
@@ -155,6 +179,10 @@ impl Engine {
     }
 
     pub(super) fn unmet(&mut self, why: PeerGone) {
+        if self.dialled.is_empty() {
+            // One that was only heard of, or was here before.
+            return;
+        }
         let mut text = String::new();
         words::gone(why, &mut text);
         let what = match why {
@@ -167,14 +195,24 @@ impl Engine {
 
     /// What was to be done with nodes that were dialled is not done. Which of them it was is not known.
     fn give_up_dials(&mut self) {
-        for dialled in std::mem::take(&mut self.dialled) {
-            for then in dialled.then {
-                let what = match then {
-                    Then::Say(text) => text,
-                    Then::Offer(_) => "an offer".to_owned(),
-                };
-                self.tell(News::Trouble(format!("not said to {}: {what}", dialled.text)));
-            }
+        let dialled = std::mem::take(&mut self.dialled);
+        dialled.into_iter().for_each(|dialled| self.give_up(dialled));
+    }
+
+    /// Nodes that were looked for too long; they may still come, but nothing waits for them.
+    pub(super) fn give_up_old_dials(&mut self) {
+        let is_old = |dialled: &mut Dialled| dialled.since.elapsed() >= FINDING;
+        let old: Vec<Dialled> = self.dialled.extract_if(.., is_old).collect();
+        old.into_iter().for_each(|dialled| self.give_up(dialled));
+    }
+
+    fn give_up(&mut self, dialled: Dialled) {
+        for then in dialled.then {
+            let what = match then {
+                Then::Say(text) | Then::Call(text) => text,
+                Then::Offer(_) => "an offer".to_owned(),
+            };
+            self.tell(News::Undelivered { to: dialled.text.clone(), what });
         }
     }
 

@@ -44,7 +44,16 @@ pub(super) struct Transfer {
     size: u64,
     moved: u64,
     state: State,
+    next: Next,
     way: Way,
+}
+
+/// What follows when a transfer has ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Nothing,
+    /// The user wants it again.
+    Again,
 }
 
 enum Way {
@@ -100,6 +109,7 @@ impl Engine {
             size: 0,
             moved: 0,
             state: State::Preparing,
+            next: Next::Nothing,
             way: Way::Out,
         };
         let number = self.add(transfer);
@@ -167,7 +177,8 @@ impl Engine {
                 let name = String::from_utf8_lossy(&transfer.name);
                 let name = name.chars().take(60).collect::<String>();
                 let (size, files) = (manifest.total_size(), manifest.file_count());
-                let offer = Offer { number: u64::from(number), content, secret, name: name.clone(), size, files };
+                let offer =
+                    Offer { number: u64::from(number), content, secret, name: name.clone(), size, files };
                 self.turn(number, State::Offered);
                 self.say(to, Say::Offer(offer), format!("the offer of {name}"))
             }
@@ -239,7 +250,8 @@ impl Engine {
         let fetch = Fetch { share, swarm: Swarming::Off, ..fetch };
         let asked = Asked { fetch: fetch.clone(), folder, only, manifest: None, storage: None };
         let (state, way) = (State::Running, Way::In(Box::new(asked)));
-        let transfer = Transfer { share: Some(share), with, name, size, moved: 0, state, way };
+        let next = Next::Nothing;
+        let transfer = Transfer { share: Some(share), with, name, size, moved: 0, state, next, way };
         self.transfers.insert(number, transfer);
         self.command(Command::Fetch(fetch))?;
         self.tell_transfer(number);
@@ -286,7 +298,8 @@ impl Engine {
     /// Somebody answers an offer of ours.
     pub(super) fn was_answered(&mut self, from: NodeId, number: u64, answer: Answer) -> Result<()> {
         let number = u32::try_from(number).unwrap_or(0);
-        let is_theirs = |transfer: &&mut Transfer| transfer.with == Some(from) && matches!(transfer.way, Way::Out);
+        let is_theirs =
+            |transfer: &&mut Transfer| transfer.with == Some(from) && matches!(transfer.way, Way::Out);
         match (answer, self.transfers.get_mut(&number).filter(is_theirs)) {
             (Answer::Accepted, Some(_)) => {
                 self.turn(number, State::Running);
@@ -324,14 +337,17 @@ impl Engine {
                 }
             }
             Event::Completed { .. } => {
-                if let Some(Transfer { way: Way::In(asked), moved, size, .. }) = self.transfers.get_mut(&number) {
+                if let Some(Transfer { way: Way::In(asked), moved, size, .. }) =
+                    self.transfers.get_mut(&number)
+                {
                     asked.storage = None;
                     *moved = *size;
                 }
                 self.turn(number, State::Done);
             }
             Event::Receipt { verdict: truecopy_protocol::job::Verdict::Genuine, .. } => {
-                let is_one_to_one = self.transfers.get(&number).is_some_and(|transfer| transfer.with.is_some());
+                let is_one_to_one =
+                    self.transfers.get(&number).is_some_and(|transfer| transfer.with.is_some());
                 if is_one_to_one {
                     self.turn(number, State::Done);
                 }
@@ -343,6 +359,9 @@ impl Engine {
             Event::Ended { .. } => {
                 if let Some(transfer) = self.transfers.get_mut(&number) {
                     transfer.share = None;
+                    if std::mem::replace(&mut transfer.next, Next::Nothing) == Next::Again {
+                        return self.retry(number);
+                    }
                 }
             }
             _ => {}
@@ -393,8 +412,13 @@ impl Engine {
     }
 
     pub(super) fn retry(&mut self, number: u32) -> Result<()> {
-        let transfer = self.transfers.get(&number).ok_or_else(|| unknown(number))?;
+        let transfer = self.transfers.get_mut(&number).ok_or_else(|| unknown(number))?;
         if let Some(share) = transfer.share {
+            if let State::Cancelled | State::Failed(_) = transfer.state {
+                // It is still being ended.
+                transfer.next = Next::Again;
+                return Ok(());
+            }
             return self.command(Command::Retry { share });
         }
         let Way::In(asked) = &transfer.way else { return Err(over(number)) };
@@ -411,7 +435,9 @@ impl Engine {
         match (&transfer.way, transfer.share) {
             (Way::In(_), Some(share)) => Ok(share),
             (Way::In(_), None) => Err(over(number)),
-            (Way::Out, _) => Err(Error::usage("the other side decides what it asks for").hint("`cancel` ends it")),
+            (Way::Out, _) => {
+                Err(Error::usage("the other side decides what it asks for").hint("`cancel` ends it"))
+            }
         }
     }
 

@@ -124,7 +124,11 @@ impl Reporter {
 
     /// Tells something that has a line for people and an object for programs: both are the product.
     pub fn line(&self, people: &str, program: &str) {
-        if self.mode == Mode::Json { self.print(program.as_bytes()) } else { self.print(format!("{people}\n").as_bytes()) }
+        if self.mode == Mode::Json {
+            self.print(program.as_bytes())
+        } else {
+            self.print(format!("{people}\n").as_bytes())
+        }
     }
 
     /// Tells how the program failed.

@@ -13,6 +13,7 @@ mod conflicts;
 mod disk;
 mod hostile_names;
 mod metadata;
+mod node;
 mod process;
 mod proxy;
 mod resume;

@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -64,14 +64,25 @@ fn follow(
 
 impl Process {
     pub(crate) fn spawn(command: &mut Command) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::with_input(command, Stdio::null()).0
+    }
+
+    /// The same, and where to type.
+    pub(crate) fn piped(command: &mut Command) -> (Self, ChildStdin) {
+        let (process, input) = Self::with_input(command, Stdio::piped());
+        (process, input.unwrap())
+    }
+
+    fn with_input(command: &mut Command, input: Stdio) -> (Self, Option<ChildStdin>) {
+        command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let written = Arc::<Written>::default();
         let readers = vec![
             follow(child.stdout.take().unwrap(), &written, |streams| &mut streams.out),
             follow(child.stderr.take().unwrap(), &written, |streams| &mut streams.err),
         ];
-        Self { child, written, readers }
+        let input = child.stdin.take();
+        (Self { child, written, readers }, input)
     }
 
     /// Waits until `look` finds something in what was written (standard output, standard error).

@@ -57,7 +57,7 @@ impl Terminal {
     }
 
     #[track_caller]
-    fn shows(&self, text: &str) {
+    pub(crate) fn shows(&self, text: &str) {
         let until = Instant::now() + DEADLINE;
         let mut screen = self.screen.0.lock().unwrap();
         while !screen.contains(text) {
@@ -68,7 +68,7 @@ impl Terminal {
     }
 
     /// Types; what was shown before is forgotten.
-    fn types(&mut self, keys: &str) {
+    pub(crate) fn types(&mut self, keys: &str) {
         self.screen.0.lock().unwrap().clear();
         self.ours.write_all(keys.as_bytes()).unwrap();
     }

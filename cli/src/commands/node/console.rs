@@ -77,7 +77,8 @@ fn read(to: &SyncSender<String>) {
 
 /// Lines that are edited on a terminal. Ctrl-C and Ctrl-D end the program.
 fn edit(to: SyncSender<String>, home: &Home) -> Result<Box<dyn ExternalPrinter + Send>> {
-    let failed = |error: ReadlineError| Error::new(Exit::Unexpected, format!("the terminal cannot be used: {error}"));
+    let failed =
+        |error: ReadlineError| Error::new(Exit::Unexpected, format!("the terminal cannot be used: {error}"));
     let mut editor: Editor<Typing, DefaultHistory> = Editor::new().map_err(failed)?;
     editor.set_helper(Some(Typing { files: FilenameCompleter::new() }));
     let printer = editor.create_external_printer().map_err(failed)?;
