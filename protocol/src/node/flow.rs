@@ -73,7 +73,8 @@ impl Node {
                 }
                 break;
             }
-            let picked = transfer.pick(id, config.active_chunks_max, download.have(), download.last());
+            let last = download.last();
+            let picked = transfer.pick(id, config.active_chunks_max, download.have_mut(), last);
             let Some((place, run)) = picked else { break };
             let Some(len) = run_len(&place.shape, run) else { break };
             download.ask(run, len, now);

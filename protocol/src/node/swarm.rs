@@ -282,7 +282,7 @@ impl Node {
         let Some(fetch) = self.fetches.get(&share) else { return };
         let Some(download) = self.conns.get_mut(&id).and_then(Conn::download_mut) else { return };
         let is_interesting = match &fetch.stage {
-            Stage::Running(_, transfer) => transfer.is_interesting(download.have()),
+            Stage::Running(_, transfer) => transfer.is_interesting(download.have_mut()),
             Stage::Committing(..) | Stage::Placed(_) | Stage::Ending(..) | Stage::Ended => false,
             Stage::Seeking | Stage::Manifest(..) | Stage::Offered(_) | Stage::Opening(_) => true,
         };
