@@ -156,7 +156,9 @@ impl Scene {
     /// So many receivers are there and want nothing yet: their users look at the offer. They have it already, and go then.
     pub fn idle(receivers: u16) -> Self {
         let mut scene = Self::crowd(1, receivers, SMALL);
-        let Plan { scenario, tuning, faults, .. } = &mut scene.plan;
+        let Plan { scenario, network, tuning, faults, .. } = &mut scene.plan;
+        // What ten thousand are told of each other as they come would fill a slow line for minutes.
+        network.rate = 0;
         scenario.introduced = 0;
         scenario.present = scenario.files.iter().map(|file| file.path.clone()).collect();
         tuning.conns_max = Some(u32::from(receivers) + 8);
