@@ -81,11 +81,11 @@ fn main() {
         }),
         ("nearly the same two thirds, and one seeder", |chunks| {
             let mut draws = Draws(2);
-            let has = |peer, chunk: u32| peer == 0 || (chunk % 3 != 0) != (draws.below(50) == 0);
+            let has = |peer, chunk: u32| peer == 0 || chunk.is_multiple_of(3) == (draws.below(50) == 0);
             download(swarm(chunks, has, |_| false))
         }),
         ("half have the even ones, half the odd ones", |chunks| {
-            download(swarm(chunks, |peer, chunk| (peer as u32 + chunk) % 2 == 0, |_| false))
+            download(swarm(chunks, |peer, chunk| (peer as u32 + chunk).is_multiple_of(2), |_| false))
         }),
         ("a hundredth of it each", |chunks| {
             let mut draws = Draws(3);
