@@ -69,7 +69,7 @@ pub fn run(args: &GetArgs, context: &Context) -> Result<Exit> {
     };
     let controls = Controls::new()?;
     let swarming = wanted.swarming(args);
-    let mut config = configured(args.timeout, &args.output);
+    let mut config = args.limits.applied(configured(args.timeout, &args.output));
     if swarming != Swarming::Off {
         // Who still needs something decides how long we stay.
         config.detail = Detail::Peers;

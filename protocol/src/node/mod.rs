@@ -39,7 +39,7 @@ use crate::wire::Reason;
 use crate::{ConnId, DiscoveryKey, Now, ShareId, UnixTime};
 
 use announce::Announces;
-use exchange::{Conn, Purpose};
+use exchange::{Conn, Purpose, Reading};
 use fetch::Fetching;
 use jobs::Jobs;
 use serve::Serving;
@@ -70,6 +70,8 @@ pub struct Node {
     starving: VecDeque<ConnId>,
     /// Sources that may not be asked before others are done.
     waiting: VecDeque<ConnId>,
+    /// Paused, if connections were since the buffers ran low.
+    reading: Reading,
     timers: Timers,
     next_dial: u64,
     outputs: VecDeque<Output>,
@@ -104,6 +106,7 @@ impl Node {
             jobs: Jobs::default(),
             starving: VecDeque::new(),
             waiting: VecDeque::new(),
+            reading: Reading::Open,
             timers: Timers::default(),
             next_dial: DIALLED,
             outputs: VecDeque::new(),
