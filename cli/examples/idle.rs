@@ -87,7 +87,7 @@ impl Desk {
             }
             Output::Event(Event::Offer { manifest, .. }) => {
                 self.hash = manifest.file(EntryIndex(0)).map(|file| file.root);
-                let accept = input::Command::Accept { share: SHARE, selection: Selection::All };
+                let accept = input::Command::accept(SHARE, Selection::All);
                 link::Door::feed(self, Input::Command(accept));
             }
             Output::Event(Event::Completed { .. }) => self.has_all = true,
