@@ -6,6 +6,7 @@ pub mod args;
 pub mod commands;
 pub mod control;
 pub mod crowd;
+pub mod descriptors;
 pub mod engine;
 pub mod escape;
 pub mod exit;

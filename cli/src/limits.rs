@@ -139,6 +139,7 @@ mod tests {
             limit_up: Some("5M".parse().unwrap()),
             limit_down: None,
             limit_schedule: vec!["08:00-18:00=1M".parse().unwrap(), "07:00-20:00=2M/none".parse().unwrap()],
+            ..LimitArgs::default()
         }
     }
 

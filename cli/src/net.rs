@@ -3,7 +3,7 @@
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use truecopy_mio::{Events, Handle, Listen, Reactor, ReactorConfig};
+use truecopy_mio::{Events, Handle, Limits, Listen, Reactor, ReactorConfig};
 use truecopy_protocol::output::Event;
 use truecopy_protocol::{Config, Detail};
 use truecopy_transport::keys::KeyPair;
@@ -11,12 +11,16 @@ use truecopy_transport::pace::Rates;
 use zeroize::Zeroizing;
 
 use crate::args::{self, OutputArgs, Pause};
+use crate::descriptors;
 use crate::escape::Shown;
 use crate::exit::{Error, Exit, Result};
 use crate::record::Run;
 
 /// How long a command waits for an event before it looks at the user's wishes.
 const TICK: Duration = Duration::from_millis(100);
+
+/// Files that are open at once beside sockets: those that are read and written, folders on the way to them, pipes.
+const OTHER_FILES: u64 = 512;
 
 /// The default limits and durations, with the user's patience: how long a peer may be looked for, waited for and silent.
 pub fn patience(timeout: Option<Pause>) -> Config {
@@ -70,8 +74,11 @@ impl Net {
     /// If it cannot listen where it should, or the system has no threads or randomness left.
     pub fn start(setup: Setup) -> std::io::Result<Self> {
         let Run { config, seed, recording } = setup.run;
+        let limits = Limits::for_conns(config.conns_max);
+        descriptors::allow(limits.sockets_max as u64 + OTHER_FILES);
         let mut config = ReactorConfig {
             config,
+            limits,
             listen: setup.listen,
             rates: setup.rates,
             ..ReactorConfig::new(setup.key, seed)

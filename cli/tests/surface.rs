@@ -59,6 +59,7 @@ fn wrong_arguments_exit_with_2_and_leave_standard_output_alone() {
         &["get", "x", "--on-conflict", "maybe"],
         &["get", "x", "--peer", "nowhere"],
         &["send", ".", "--timeout", "soon"],
+        &["seed", ".", "--peers-max", "0"],
         &["frobnicate"],
         &["truecopy:damaged"],
     ] {

@@ -159,6 +159,13 @@ impl Config {
         self
     }
 
+    /// The same with so many connections at once, and with a buffer more for each that they are more.
+    pub fn with_conns(mut self, conns_max: u32) -> Self {
+        self.spans_max = self.spans_max.saturating_add(conns_max.saturating_sub(self.conns_max));
+        self.conns_max = conns_max;
+        self
+    }
+
     /// Sources that may be asked for blocks at once. Each holds a buffer that cannot go to the disk before its run is
     /// whole, so that many are always left when reading must go on.
     pub(crate) const fn sources_max(&self) -> usize {

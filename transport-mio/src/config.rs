@@ -86,14 +86,22 @@ pub struct Limits {
     pub sockets_max: usize,
 }
 
-impl Default for Limits {
-    fn default() -> Self {
+impl Limits {
+    /// The usual ones for so many connections at once ([`Config::conns_max`]).
+    pub const fn for_conns(conns: u32) -> Self {
         Self {
             handshake_timeout: Duration::from_secs(10),
             half_open_max: 64,
             half_open_per_source_max: 16,
-            sockets_max: 256,
+            // As many again may be ending; strangers and dials come on top.
+            sockets_max: 2 * conns as usize + 128,
         }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::for_conns(Config::default().conns_max)
     }
 }
 

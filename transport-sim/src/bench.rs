@@ -31,6 +31,15 @@ pub enum Target {
     AtMost(f64),
 }
 
+impl Target {
+    /// The figure that is just as it should be.
+    pub const fn bound(&self) -> f64 {
+        match *self {
+            Self::AtLeast(bound) | Self::AtMost(bound) => bound,
+        }
+    }
+}
+
 impl Figure {
     /// Whether it is as it should be.
     pub fn is_met(&self) -> bool {
@@ -73,14 +82,19 @@ fn swarms(see: &mut dyn FnMut(&Figure)) {
     }
 }
 
-/// The most memory that this process has held, where the system tells it: that of the largest crowd.
-fn peak_memory() -> Option<Figure> {
+/// The most memory that this process has held, in GiB, where the system tells it.
+pub fn peak() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let kib = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kib: f64 = kib.trim().trim_end_matches(" kB").parse().ok()?;
+    Some(kib / f64::from(1 << 20))
+}
+
+/// That of the largest crowd.
+fn peak_memory() -> Option<Figure> {
     Some(Figure {
         what: "peak memory of all these".to_owned(),
-        value: kib / f64::from(1 << 20),
+        value: peak()?,
         unit: "GiB",
         target: Target::AtMost(2.0),
         remark: String::new(),

@@ -2,7 +2,8 @@
 
 use std::str::FromStr;
 
-use clap::Args;
+use clap::{Args, value_parser};
+use truecopy_protocol::Config;
 use truecopy_transport::pace::{RATE_MIN, Rate, Rates};
 
 /// How fast bytes may go.
@@ -18,6 +19,22 @@ pub struct LimitArgs {
     /// Other limits at a time of the day, repeatable, as 08:00-18:00=1M or 22:00-06:00=UP/DOWN; the first that fits holds
     #[arg(long, env = "TRUECOPY_LIMIT_SCHEDULE", value_name = "FROM-TO=RATE", value_delimiter = ',')]
     pub limit_schedule: Vec<Hours>,
+    /// Connections at once, both ways; each may take up to a megabyte while bytes are on their way [default: 64]
+    #[arg(long, env = "TRUECOPY_PEERS_MAX", value_name = "N", value_parser = value_parser!(u32).range(1..=i64::from(PEERS_MAX)))]
+    pub peers_max: Option<u32>,
+}
+
+/// Connections that can be asked for at most: a system gives a program no more descriptors than that without being told.
+const PEERS_MAX: u32 = 16_384;
+
+impl LimitArgs {
+    /// The same limits and durations with as many connections as the user wants.
+    pub fn applied(&self, config: Config) -> Config {
+        match self.peers_max {
+            Some(peers) => config.with_conns(peers),
+            None => config,
+        }
+    }
 }
 
 /// A rate that may be none: `5M`, `none`.

@@ -69,7 +69,7 @@ pub fn run(args: &GetArgs, context: &Context) -> Result<Exit> {
     };
     let controls = Controls::new()?;
     let swarming = wanted.swarming(args);
-    let mut config = configured(args.timeout, &args.output);
+    let mut config = args.limits.applied(configured(args.timeout, &args.output));
     if swarming != Swarming::Off {
         // Who still needs something decides how long we stay.
         config.detail = Detail::Peers;
@@ -110,19 +110,7 @@ pub fn run(args: &GetArgs, context: &Context) -> Result<Exit> {
         will: Will::Go,
         heard: Heard::default(),
     };
-    let trackers = wanted.trackers().clone();
-    getting.limits.tell(getting.reporter);
-    getting.tell_listening();
-    if swarming == Swarming::On {
-        getting.tell_swarm();
-    }
-    let afterwards = if getting.stays { Afterwards::Seed } else { Afterwards::Leave };
-    let fetch = wanted.fetch(SHARE, &getting.place)?;
-    let fetch = Fetch { swarm: swarming, port, order: args.order(), afterwards, ..fetch };
-    getting.command(Command::Fetch(fetch))?;
-    if !trackers.is_empty() {
-        getting.command(Command::AddTrackers { share: SHARE, trackers })?;
-    }
+    getting.begin(wanted, swarming)?;
     let exit = getting.go_on();
     getting.reporter.unhold();
     exit
@@ -211,6 +199,23 @@ struct Getting<'a> {
 impl Getting<'_> {
     fn command(&self, command: Command) -> Result<()> {
         self.net.handle.command(command).map_err(|stopped| Error::new(Exit::Unexpected, stopped))
+    }
+
+    /// Tells what is to be known of this node, and begins to look for peers.
+    fn begin(&self, wanted: Wanted, swarming: Swarming) -> Result<()> {
+        self.limits.tell(self.reporter);
+        self.tell_listening();
+        if swarming == Swarming::On {
+            self.tell_swarm();
+        }
+        let afterwards = if self.stays { Afterwards::Seed } else { Afterwards::Leave };
+        let fetch = wanted.fetch(SHARE, &self.place)?;
+        let order = self.args.order();
+        self.command(Command::Fetch(Fetch { swarm: swarming, port: self.port, order, afterwards, ..fetch }))?;
+        if self.trackers.is_empty() {
+            return Ok(());
+        }
+        self.command(Command::AddTrackers { share: SHARE, trackers: self.trackers.clone() })
     }
 
     fn go_on(&mut self) -> Result<Exit> {

@@ -43,7 +43,7 @@ pub fn run(args: &SeedArgs, context: &Context) -> Result<Exit> {
         return forget(args, &seeds, context, &warn);
     }
     let controls = Controls::new()?;
-    let run = Run::unrecorded(configured(None, &args.output))?;
+    let run = Run::unrecorded(args.limits.applied(configured(None, &args.output)))?;
     let mut looking = Looking { args, context, controls, run, seeds };
     let (records, left_out) = looking.records(&warn)?;
     let mut node = looking.seeds.node()?;

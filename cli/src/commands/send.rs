@@ -152,8 +152,8 @@ impl Open {
         let key = KeyPair::from_seed(Zeroizing::new(remembered.key_seed));
         let node = key.node_id();
         let limits = Limits::new(&args.limits);
-        let run =
-            Run::begin(configured(args.timeout, &args.output), args.record.as_deref(), &context.reporter)?;
+        let config = args.limits.applied(configured(args.timeout, &args.output));
+        let run = Run::begin(config, args.record.as_deref(), &context.reporter)?;
         let place = (&args.listen[..], remembered.port);
         let net = Net::listening(place, remembered.key_seed, &run, limits.rates())?;
         limits.tell(&context.reporter);

@@ -7,8 +7,9 @@ use super::Cursor;
 use crate::content::identity::{Nonce, ShareProof};
 use crate::job::Outcome;
 use crate::wire::{
-    Answer, Answered, BlockRun, Call, ChunkRange, Corrupt, Features, HashRange, Hashes, Heard, Hello, Info, Line,
-    Message, Offer, PeerAddress, Preparing, Prove, Proven, Reason, Receipt, Reject, RejectWhy, Swarm, Text, Word,
+    Answer, Answered, BlockRun, Call, ChunkRange, Corrupt, Features, HashRange, Hashes, Heard, Hello, Info,
+    Line, Message, Offer, PeerAddress, Preparing, Prove, Proven, Reason, Receipt, Reject, RejectWhy, Swarm,
+    Text, Word,
 };
 use crate::{AccessSecret, ContentId, DiscoveryKey, Hash, NodeId, UnixTime};
 

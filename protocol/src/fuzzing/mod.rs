@@ -1,12 +1,14 @@
 //! Bodies of the fuzz targets of this crate: ordinary functions of some bytes, which panic if a promise is broken.
 //!
 //! `fuzz/` calls them with whatever leads to new code, tests call them with what was found that way. They live here
-//! so that they see what drivers do not. Nothing of it is in a build without the feature `fuzzing`.
+//! so that they see what drivers do not; so does what the benchmark of the picker drives. Nothing of it is in a build
+//! without the feature `fuzzing`.
 
 mod cursor;
 mod machine;
 mod manifest;
 mod messages;
+mod picking;
 mod ticket;
 mod tree_proofs;
 mod wire;
@@ -15,6 +17,7 @@ pub use cursor::Cursor;
 pub use machine::{machine_bytes, machine_operations, machine_swarm};
 pub use manifest::manifest;
 pub use messages::message;
+pub use picking::Picking;
 pub use ticket::{link, ticket};
 pub use tree_proofs::tree_proofs;
 pub use wire::{frame_decode, frame_round_trip, split_equivalence};

@@ -74,7 +74,8 @@ impl Node {
                 }
                 break;
             }
-            let picked = transfer.pick(id, config.active_chunks_max, download.have(), download.last());
+            let last = download.last();
+            let picked = transfer.pick(id, config.active_chunks_max, download.have_mut(), last);
             let Some((place, run)) = picked else { break };
             let Some(len) = run_len(&place.shape, run) else { break };
             download.ask(run, len, now);
@@ -379,11 +380,14 @@ impl Node {
         let left = self.pool.left();
         let (from, to) = match left {
             low if low < SPANS_LOW => (Reading::Open, Reading::Paused),
-            high if high >= SPANS_HIGH => (Reading::Paused, Reading::Open),
+            // Nearly always nobody is: all of many connections are not looked at after each input.
+            high if high >= SPANS_HIGH && self.reading == Reading::Paused => (Reading::Paused, Reading::Open),
             _ => return,
         };
+        self.reading = to;
         for (id, conn) in &mut self.conns {
-            if conn.reading != from || conn.download().is_none() {
+            // Only what is received takes buffers.
+            if conn.reading != from || (to == Reading::Paused && conn.download().is_none()) {
                 continue;
             }
             conn.reading = to;

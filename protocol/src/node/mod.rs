@@ -40,7 +40,7 @@ use crate::wire::Reason;
 use crate::{ConnId, DiscoveryKey, Now, ShareId, UnixTime};
 
 use announce::Announces;
-use exchange::{Conn, Purpose};
+use exchange::{Conn, Purpose, Reading};
 use fetch::Fetching;
 use jobs::Jobs;
 use rooms::Room;
@@ -73,6 +73,8 @@ pub struct Node {
     starving: VecDeque<ConnId>,
     /// Sources that may not be asked before others are done.
     waiting: VecDeque<ConnId>,
+    /// Paused, if connections were since the buffers ran low.
+    reading: Reading,
     timers: Timers,
     next_dial: u64,
     outputs: VecDeque<Output>,
@@ -108,6 +110,7 @@ impl Node {
             jobs: Jobs::default(),
             starving: VecDeque::new(),
             waiting: VecDeque::new(),
+            reading: Reading::Open,
             timers: Timers::default(),
             next_dial: DIALLED,
             outputs: VecDeque::new(),

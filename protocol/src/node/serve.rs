@@ -271,28 +271,25 @@ impl Node {
 
     /// Reads ahead for one receiver, as far as its share of the buffers goes.
     fn feed(&mut self, id: ConnId) {
-        let uploads =
-            self.conns.values().filter(|conn| conn.upload().is_some_and(Upload::is_served)).count() as u32;
-        let fair = (self.config.spans_max - self.config.spans_reserved) / uploads.max(1);
-        // What is read can be taken back no more: to many little is read ahead.
-        let ahead = if uploads > 1 { SPANS_AHEAD } else { self.config.upload_spans_max };
-        let spans_max = fair.clamp(1, self.config.upload_spans_max.min(ahead));
+        let mut spans_max = None;
         loop {
             let left = self.pool.left();
             let reserved = self.config.spans_reserved as usize;
-            let holding = self.conns.values().filter(|conn| held_by(conn) > 0).count();
             let Some(conn) = self.conns.get(&id) else { return };
             let held = held_by(conn);
             let Some((share, Exchange { upload: Some(upload), .. })) = conn.exchange() else { return };
-            if upload.is_empty() || held >= spans_max || upload.reads >= READS_MAX {
+            if upload.is_empty() || upload.reads >= READS_MAX {
                 return;
             }
             if upload.is_spent() && !upload.asks_manifest() {
                 return;
             }
             // A second buffer is taken only if every receiver that may come still finds its first, however long this
-            // one lets us wait. What it holds comes back to it.
-            if held > 0 && left + holding <= reserved + self.config.conns_max as usize {
+            // one lets us wait. What it holds comes back to it. For a first one nobody need be counted.
+            if held > 0
+                && (held >= *spans_max.get_or_insert_with(|| self.spans_each())
+                    || left + self.holding() <= reserved + self.config.conns_max as usize)
+            {
                 return;
             }
             if left <= reserved {
@@ -307,6 +304,21 @@ impl Node {
             let runs = upload.next(&ready.manifest);
             self.answer(share, id, &ready, runs);
         }
+    }
+
+    /// Buffers that each receiver may have.
+    fn spans_each(&self) -> u32 {
+        let uploads =
+            self.conns.values().filter(|conn| conn.upload().is_some_and(Upload::is_served)).count() as u32;
+        let fair = (self.config.spans_max - self.config.spans_reserved) / uploads.max(1);
+        // What is read can be taken back no more: to many little is read ahead.
+        let ahead = if uploads > 1 { SPANS_AHEAD } else { self.config.upload_spans_max };
+        fair.clamp(1, self.config.upload_spans_max.min(ahead))
+    }
+
+    /// Receivers that have buffers.
+    fn holding(&self) -> usize {
+        self.conns.values().filter(|conn| held_by(conn) > 0).count()
     }
 
     fn answer(&mut self, share: ShareId, id: ConnId, ready: &Ready, runs: Vec<(BlockRun, u32)>) {

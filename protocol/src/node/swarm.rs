@@ -14,7 +14,7 @@ use crate::output::{Event, Fault};
 use crate::planted::{Bug, is};
 use crate::session::{Ends, ShareKey};
 use crate::swarm::circle::Part;
-use crate::swarm::download::{Interest, Told};
+use crate::swarm::download::{Download, Interest, Told};
 use crate::swarm::have;
 use crate::swarm::targets::Origin;
 use crate::swarm::transfer::Transfer;
@@ -217,8 +217,10 @@ impl Node {
         else {
             return;
         };
-        for conn in self.conns.values().filter(|conn| conn.purpose.share() == Some(share)) {
-            if let Some(bits) = conn.download().and_then(|download| download.have().bits()) {
+        for conn in self.conns.values_mut().filter(|conn| conn.purpose.share() == Some(share)) {
+            let Some(have) = conn.download_mut().map(Download::have_mut) else { continue };
+            have.look_anew();
+            if let Some(bits) = have.bits() {
                 bits.runs().flat_map(|(first, count)| first..first + count).for_each(|of| transfer.seen(of));
             }
         }
@@ -291,7 +293,7 @@ impl Node {
         let Some(fetch) = self.fetches.get(&share) else { return };
         let Some(download) = self.conns.get_mut(&id).and_then(Conn::download_mut) else { return };
         let is_interesting = match &fetch.stage {
-            Stage::Running(_, transfer) => transfer.is_interesting(download.have()),
+            Stage::Running(_, transfer) => transfer.is_interesting(download.have_mut()),
             Stage::Committing(..) | Stage::Placed(_) | Stage::Ending(..) | Stage::Ended => false,
             Stage::Seeking
             | Stage::Manifest(..)

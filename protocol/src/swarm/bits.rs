@@ -105,6 +105,24 @@ impl Bits {
         self.next_common(self, from)
     }
 
+    /// The words that are not empty.
+    pub(crate) fn occupied(&self) -> Self {
+        let mut words = Self::new(self.words.len() as u32);
+        words.words.clone_from(&self.summary);
+        for (at, word) in words.words.iter().enumerate().filter(|(_, word)| **word != 0) {
+            words.summary[at / WORD] |= 1 << (at % WORD);
+            words.count += word.count_ones();
+        }
+        words
+    }
+
+    /// The numbers of one word from `from` on that are in both sets, as bits of it.
+    pub(crate) fn common(&self, other: &Self, word: usize, from: u32) -> u64 {
+        let (Some(ours), Some(theirs)) = (self.words.get(word), other.words.get(word)) else { return 0 };
+        let mask = if word == from as usize / WORD { u64::MAX << (from as usize % WORD) } else { u64::MAX };
+        ours & theirs & mask
+    }
+
     /// Its numbers as runs of first and count, in order.
     pub(crate) fn runs(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
         let mut at = 0;

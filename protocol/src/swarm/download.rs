@@ -212,6 +212,11 @@ impl Download {
         &self.have
     }
 
+    /// The same, to choose of.
+    pub(crate) const fn have_mut(&mut self) -> &mut Have {
+        &mut self.have
+    }
+
     /// The peer does not have this chunk after all. Whether it said that it has; `see` as in [`Have::lacks`].
     pub(crate) fn lacks(&mut self, chunk: u32, see: &mut dyn FnMut(u32)) -> bool {
         #[cfg(planted)]

@@ -4,6 +4,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use super::bits::Bits;
+use super::leads::Leads;
 use crate::output::Fault;
 use crate::wire::{ChunkRange, RANGES_MAX};
 
@@ -17,7 +18,8 @@ pub(crate) enum Have {
     Told(BTreeMap<u32, u32>),
     /// It told more than is kept before that is known: so many runs.
     TooMuch(usize),
-    Some(Bits),
+    /// Some, and where something of them may be missing here.
+    Some(Bits, Leads),
     All(u32),
 }
 
@@ -32,7 +34,7 @@ impl Have {
         match self {
             Self::Told(runs) => runs.range(..=chunk).next_back().is_some_and(|(_, end)| chunk < *end),
             Self::TooMuch(_) => false,
-            Self::Some(bits) => bits.contains(chunk),
+            Self::Some(bits, _) => bits.contains(chunk),
             Self::All(chunks) => chunk < *chunks,
         }
     }
@@ -43,7 +45,7 @@ impl Have {
             Self::Told(_) if self.contains(from) => Some(from),
             Self::Told(runs) => runs.range(from..).next().map(|(first, _)| *first),
             Self::TooMuch(_) => None,
-            Self::Some(bits) => bits.next(from),
+            Self::Some(bits, _) => bits.next(from),
             Self::All(chunks) => (from < *chunks).then_some(from),
         }
     }
@@ -56,8 +58,24 @@ impl Have {
     /// The chunks of a peer that has some.
     pub(crate) const fn bits(&self) -> Option<&Bits> {
         match self {
-            Self::Some(bits) => Some(bits),
+            Self::Some(bits, _) => Some(bits),
             Self::Told(_) | Self::TooMuch(_) | Self::All(_) => None,
+        }
+    }
+
+    /// The first chunk from `from` on that it has and that is missing, and how often one more was missing; nothing of a
+    /// peer that has all.
+    pub(crate) fn next_missing(&mut self, missing: (&Bits, u64), from: u32) -> Option<u32> {
+        match self {
+            Self::Some(bits, leads) => leads.next(bits, missing, from),
+            Self::Told(_) | Self::TooMuch(_) | Self::All(_) => None,
+        }
+    }
+
+    /// What was looked at in vain is forgotten: another set is missing from now on.
+    pub(crate) fn look_anew(&mut self) {
+        if let Self::Some(_, leads) = self {
+            *leads = Leads::default();
         }
     }
 
@@ -70,7 +88,7 @@ impl Have {
     pub(crate) fn memory(&self) -> usize {
         match self {
             Self::Told(runs) => runs.len() * size_of::<(u32, u32)>(),
-            Self::Some(bits) => bits.memory(),
+            Self::Some(bits, leads) => bits.memory() + leads.memory(),
             Self::TooMuch(_) | Self::All(_) => 0,
         }
     }
@@ -79,7 +97,7 @@ impl Have {
     pub(crate) fn settle(&mut self, chunks: u32) -> Result<(), Fault> {
         let Self::Told(runs) = self else { return Ok(()) };
         let runs = core::mem::take(runs);
-        *self = Self::Some(Bits::new(chunks));
+        *self = Self::Some(Bits::new(chunks), Leads::default());
         if runs.len() == 1 && runs.get(&0) == Some(&chunks) {
             *self = Self::All(chunks);
             return Ok(());
@@ -111,12 +129,15 @@ impl Have {
                         return Err(Fault::Flood);
                     }
                 }
-                Self::Some(bits) if end > bits.len() => return Err(Fault::BadRequest),
-                Self::Some(bits) if bits.count() == 0 && range.count == bits.len() => {
+                Self::Some(bits, _) if end > bits.len() => return Err(Fault::BadRequest),
+                Self::Some(bits, _) if bits.count() == 0 && range.count == bits.len() => {
                     *self = Self::All(range.count);
                 }
-                Self::Some(bits) => {
-                    (range.first..end).filter(|chunk| bits.insert(*chunk)).for_each(&mut *see);
+                Self::Some(bits, leads) => {
+                    for chunk in (range.first..end).filter(|chunk| bits.insert(*chunk)) {
+                        leads.grown(chunk);
+                        see(chunk);
+                    }
                 }
                 Self::All(chunks) if end > *chunks => return Err(Fault::BadRequest),
                 Self::All(_) => {}
@@ -129,7 +150,7 @@ impl Have {
     pub(crate) const fn is_whole(&self) -> bool {
         match self {
             Self::All(_) => true,
-            Self::Some(bits) => bits.is_full(),
+            Self::Some(bits, _) => bits.is_full(),
             Self::Told(_) | Self::TooMuch(_) => false,
         }
     }
@@ -138,11 +159,11 @@ impl Have {
     /// all: from now on they are counted one by one.
     pub(crate) fn lacks(&mut self, chunk: u32, see: &mut dyn FnMut(u32)) -> bool {
         match self {
-            Self::Some(bits) => bits.remove(chunk),
+            Self::Some(bits, _) => bits.remove(chunk),
             Self::All(chunks) if chunk < *chunks => {
                 let mut bits = Bits::new(*chunks);
                 (0..*chunks).filter(|of| *of != chunk && bits.insert(*of)).for_each(see);
-                *self = Self::Some(bits);
+                *self = Self::Some(bits, Leads::default());
                 true
             }
             Self::Told(_) | Self::TooMuch(_) | Self::All(_) => false,

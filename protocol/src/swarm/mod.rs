@@ -7,6 +7,7 @@ pub(crate) mod circle;
 pub(crate) mod download;
 pub(crate) mod hashes;
 pub(crate) mod have;
+pub(crate) mod leads;
 pub(crate) mod lending;
 pub(crate) mod offer;
 pub(crate) mod picker;

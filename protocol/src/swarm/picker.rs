@@ -1,7 +1,8 @@
 //! Which chunk is asked for next: the rarest first, random among equals (BEP 3 names it "rarest first").
 //!
-//! Missing chunks lie in one array, ordered by how many peers have them; a chunk moves to the next count by one swap. A
-//! choice looks at a bounded number of chunks, however many there are.
+//! Missing chunks lie in one array, ordered by how many peers have them, the rarest last: a chunk moves to the next count
+//! by one swap, and taking a rare one moves few others. A choice looks at a bounded number of chunks, however many there
+//! are.
 
 use alloc::vec::Vec;
 
@@ -14,7 +15,7 @@ use crate::planted::{Bug, is};
 /// Counts from here on are one.
 const COUNTS: usize = 256;
 /// Chunks looked at in order of rarity before others are drawn.
-const LOOKS: u32 = 48;
+const LOOKS: u32 = 24;
 /// Chunks drawn of those that a peer has, of which the rarest is taken.
 const DRAWS: u32 = 12;
 /// Not in the array.
@@ -24,14 +25,16 @@ const NOWHERE: u32 = u32::MAX;
 pub(crate) struct Picker {
     policy: Order,
     missing: Bits,
-    /// Missing chunks by count of peers that have them.
+    /// How often a chunk was missing from then on.
+    additions: u64,
+    /// Missing chunks by count of peers that have them, the highest first.
     order: Vec<u32>,
     /// Where each chunk is in `order`.
     place: Vec<u32>,
     /// Peers that have each chunk; those that have all are not counted.
     counts: Vec<u16>,
-    /// `ends[n]`: where the chunks of count `n` end in `order`.
-    ends: Vec<u32>,
+    /// `starts[n]`: where the chunks of count `n` start in `order`.
+    starts: Vec<u32>,
     draws: Draws,
 }
 
@@ -57,12 +60,20 @@ impl Picker {
         Self {
             policy,
             missing: Bits::new(chunks),
+            additions: 0,
             order: Vec::new(),
             place: alloc::vec![NOWHERE; all],
             counts: alloc::vec![0; all],
-            ends: alloc::vec![0; COUNTS],
+            starts: alloc::vec![0; COUNTS],
             draws: Draws(seed),
         }
+    }
+
+    /// Counts what is added from here on, so that no two sets are taken for each other.
+    #[must_use]
+    pub(crate) const fn counting_from(mut self, additions: u64) -> Self {
+        self.additions = additions;
+        self
     }
 
     /// Chunks that are missing.
@@ -75,7 +86,7 @@ impl Picker {
         self.missing.contains(chunk)
     }
 
-    /// Whether a peer has anything that is missing.
+    /// Whether a peer has anything that is missing. It may look through all that both have: see [`Self::finds_any`].
     pub(crate) fn has_any(&self, have: &Have) -> bool {
         match have.bits() {
             None => have.is_all() && self.missing.count() > 0,
@@ -83,24 +94,40 @@ impl Picker {
         }
     }
 
+    /// As [`Self::has_any`], for those who ask often: what was looked at in vain is remembered.
+    pub(crate) fn finds_any(&self, have: &mut Have) -> bool {
+        self.first(have).is_some()
+    }
+
+    fn first(&self, have: &mut Have) -> Option<u32> {
+        if have.is_all() {
+            self.missing.next(0)
+        } else {
+            have.next_missing((&self.missing, self.additions), 0)
+        }
+    }
+
     /// A chunk is missing.
     pub(crate) fn add(&mut self, chunk: u32) {
-        if !self.missing.insert(chunk) || self.policy != Order::RarestFirst {
+        if !self.missing.insert(chunk) {
             return;
         }
-        // A hole at the end of its count: the first of each later count moves to that count's end.
+        self.additions += 1;
+        if self.policy != Order::RarestFirst {
+            return;
+        }
+        // A hole at the end of its count: the first of each rarer count moves to that count's end.
         let count = self.count(chunk);
         let mut hole = self.order.len() as u32;
         self.order.push(chunk);
-        for of in (count + 1..COUNTS).rev() {
-            let first = self.ends[of - 1];
-            self.ends[of] += 1;
+        for of in 0..count {
+            let first = self.starts[of];
+            self.starts[of] += 1;
             if first < hole {
                 self.put(self.order[first as usize], hole);
                 hole = first;
             }
         }
-        self.ends[count] += 1;
         self.put(chunk, hole);
     }
 
@@ -109,15 +136,20 @@ impl Picker {
         if !self.missing.remove(chunk) || self.policy != Order::RarestFirst {
             return;
         }
-        let mut hole = self.place[chunk as usize];
-        for of in self.count(chunk)..COUNTS {
-            self.ends[of] -= 1;
-            let last = self.ends[of];
+        // The last of its count takes its place, and so does that of each rarer count.
+        let (mut hole, rarest) = (self.place[chunk as usize], self.rarest());
+        for of in (rarest..=self.count(chunk)).rev() {
+            let last = self.end(of) - 1;
             if last != hole {
                 self.put(self.order[last as usize], hole);
                 hole = last;
             }
+            if of > rarest {
+                self.starts[of - 1] -= 1;
+            }
         }
+        // Nothing is rarer.
+        self.starts[..rarest].iter_mut().for_each(|start| *start -= 1);
         self.order.pop();
         self.place[chunk as usize] = NOWHERE;
     }
@@ -130,8 +162,8 @@ impl Picker {
         let before = self.count(chunk);
         self.counts[chunk as usize] = self.counts[chunk as usize].saturating_add(1);
         if self.is_missing(chunk) && self.count(chunk) != before {
-            self.ends[before] -= 1;
-            self.swap(chunk, self.ends[before]);
+            self.swap(chunk, self.starts[before]);
+            self.starts[before] += 1;
         }
     }
 
@@ -144,24 +176,21 @@ impl Picker {
         self.counts[chunk as usize] = self.counts[chunk as usize].saturating_sub(1);
         let now = self.count(chunk);
         if self.is_missing(chunk) && now != before {
-            self.swap(chunk, self.ends[now]);
-            self.ends[now] += 1;
+            self.starts[now] -= 1;
+            self.swap(chunk, self.starts[now]);
         }
     }
 
     /// The next chunk to ask of a peer that has these. `after`: what it was asked for last, if the chunk behind it should
     /// be preferred.
-    pub(crate) fn pick(&mut self, have: &Have, after: Option<u32>) -> Option<u32> {
+    pub(crate) fn pick(&mut self, have: &mut Have, after: Option<u32>) -> Option<u32> {
         if self.missing.count() == 0 {
             return None;
         }
         if self.policy != Order::RarestFirst {
-            return match have.bits() {
-                None => self.missing.next(0).filter(|_| have.is_all()),
-                Some(bits) => self.missing.next_common(bits, 0),
-            };
+            return self.first(have);
         }
-        let rarest = self.counts_at(0);
+        let rarest = self.rarest();
         let neighbour = after.and_then(|chunk| chunk.checked_add(1));
         if let Some(next) = neighbour.filter(|chunk| self.is_missing(*chunk) && have.contains(*chunk))
             && self.count(next) == rarest
@@ -173,27 +202,28 @@ impl Picker {
 
     /// Looks at the rarest, from a random one on.
     fn look(&mut self, rarest: usize, have: &Have) -> Option<u32> {
-        let (equals, all) = (self.ends[rarest], self.order.len() as u32);
+        let all = self.order.len() as u32;
+        let equals = all - self.starts[rarest];
         #[cfg(planted)]
         let (equals, all) = if is(Bug::LastOfCount) { (equals - 1, all - 1) } else { (equals, all) };
         #[cfg(planted)]
         if is(Bug::PickedUnheld) {
-            return self.order.first().copied();
+            return self.order.last().copied();
         }
         let start = self.draws.below(equals);
         let first = (start..equals).chain(0..start).take(LOOKS as usize);
         let then = equals..all.min(equals.saturating_add(LOOKS.saturating_sub(equals)));
-        first.chain(then).map(|at| self.order[at as usize]).find(|chunk| have.contains(*chunk))
+        let last = self.order.len() - 1;
+        first.chain(then).map(|at| self.order[last - at as usize]).find(|chunk| have.contains(*chunk))
     }
 
     /// Draws some of those that the peer has and takes the rarest of them.
-    fn draw(&mut self, have: &Have) -> Option<u32> {
-        let bits = have.bits()?;
+    fn draw(&mut self, have: &mut Have) -> Option<u32> {
         let start = self.draws.below(self.place.len() as u32);
         let mut found: Option<u32> = None;
         let (mut at, mut wrapped) = (start, false);
         for _ in 0..DRAWS {
-            let Some(chunk) = self.missing.next_common(bits, at) else {
+            let Some(chunk) = have.next_missing((&self.missing, self.additions), at) else {
                 if wrapped {
                     break;
                 }
@@ -215,8 +245,14 @@ impl Picker {
         self.counts.get(chunk as usize).map_or(0, |count| usize::from(*count).min(COUNTS - 1))
     }
 
-    fn counts_at(&self, place: usize) -> usize {
-        self.order.get(place).map_or(0, |chunk| self.count(*chunk))
+    /// The lowest count.
+    fn rarest(&self) -> usize {
+        self.order.last().map_or(0, |chunk| self.count(*chunk))
+    }
+
+    /// Where the chunks of a count end in `order`.
+    fn end(&self, count: usize) -> u32 {
+        if count == 0 { self.order.len() as u32 } else { self.starts[count - 1] }
     }
 
     fn put(&mut self, chunk: u32, at: u32) {

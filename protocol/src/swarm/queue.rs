@@ -6,6 +6,9 @@ use super::have::Have;
 use super::picker::Picker;
 use crate::input::Order;
 
+/// Where the first set begins to count what was added to it: beyond what the other one comes to.
+const FIRST: u64 = 1 << 63;
+
 /// What is asked for before all else.
 #[derive(Debug)]
 struct First {
@@ -23,7 +26,9 @@ impl Queue {
     /// No chunk of `chunks` is missing. Those of `first` come before all others.
     pub(crate) fn new(chunks: u32, first: Bits, order: Order, seed: u64) -> Self {
         let is_any = first.count() > 0;
-        let first = is_any.then(|| First { chunks: first, picker: Picker::new(chunks, order, !seed) });
+        // Peers remember of which set they have nothing: the two are told apart by their counts of additions.
+        let picker = || Picker::new(chunks, order, !seed).counting_from(FIRST);
+        let first = is_any.then(|| First { chunks: first, picker: picker() });
         Self { first, rest: Picker::new(chunks, order, seed) }
     }
 
@@ -48,6 +53,11 @@ impl Queue {
         self.pickers().any(|picker| picker.has_any(have))
     }
 
+    /// As [`Picker::finds_any`].
+    pub(crate) fn finds_any(&self, have: &mut Have) -> bool {
+        self.pickers().any(|picker| picker.missing() > 0 && picker.finds_any(have))
+    }
+
     /// A chunk is missing.
     pub(crate) fn add(&mut self, chunk: u32) {
         self.of(chunk).add(chunk);
@@ -69,8 +79,9 @@ impl Queue {
     }
 
     /// As [`Picker::pick`].
-    pub(crate) fn pick(&mut self, have: &Have, after: Option<u32>) -> Option<u32> {
-        let first = self.first.as_mut().and_then(|first| first.picker.pick(have, after));
+    pub(crate) fn pick(&mut self, have: &mut Have, after: Option<u32>) -> Option<u32> {
+        let first = self.first.as_mut().filter(|first| first.picker.missing() > 0);
+        let first = first.and_then(|first| first.picker.pick(have, after));
         first.or_else(|| self.rest.pick(have, after))
     }
 }

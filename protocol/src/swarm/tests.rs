@@ -32,7 +32,10 @@ const ONE: ConnId = ConnId(1);
 const TWO: ConnId = ConnId(2);
 const SEQUENTIAL: Ordering = Ordering { order: Order::Sequential, seed: 1 };
 /// A peer that has every chunk of any share here.
-const ALL: Have = Have::All(u32::MAX);
+/// What a peer has that has everything.
+const fn all() -> Have {
+    Have::All(u32::MAX)
+}
 
 /// A peer that has these of so many chunks.
 fn having(chunks: u32, which: &[u32]) -> Have {
@@ -122,7 +125,7 @@ impl Model {
         match op {
             0 | 1 => {
                 let id = if op == 0 { ONE } else { TWO };
-                if let Some((_, run)) = self.transfer.pick(id, 3, &ALL, None) {
+                if let Some((_, run)) = self.transfer.pick(id, 3, &mut all(), None) {
                     assert!(
                         !self.asked.iter().chain(&self.landing).any(|(_, other)| *other == run),
                         "asked once"
@@ -146,7 +149,7 @@ impl Model {
                     self.judge(place.chunk, &from);
                 }
             }
-            6 => self.ranges.extend(self.transfer.pick_hashes(&ALL)),
+            6 => self.ranges.extend(self.transfer.pick_hashes(&all())),
             7 if !self.ranges.is_empty() => {
                 let range = self.ranges.swap_remove(dice % self.ranges.len());
                 self.transfer.unask_hashes(range);
@@ -272,7 +275,8 @@ fn claims_are_rechecked_in_order_and_rot_is_fetched_again() {
     transfer.rechecked(third, None);
     assert!(!transfer.is_rechecking());
     assert_eq!(transfer.progress.verified, SPAN);
-    let picked = |transfer: &mut Transfer| transfer.pick(ONE, 9, &ALL, None).map(|(place, _)| place.chunk);
+    let picked =
+        |transfer: &mut Transfer| transfer.pick(ONE, 9, &mut all(), None).map(|(place, _)| place.chunk);
     let mut missing: Vec<u32> = core::iter::from_fn(|| picked(&mut transfer)).collect();
     missing.sort_unstable();
     assert_eq!(missing, [1, 2, 3]);
@@ -287,7 +291,7 @@ fn trusted_claims_that_wait_for_proof_ask_for_it() {
     let opened = Opened { claims: claims.map(claim).collect(), trust: Trust::Trusted, ..nothing() };
     let mut transfer = begin(manifest, None, Selection::All, &opened);
     let ranges: Vec<u32> =
-        core::iter::from_fn(|| transfer.pick_hashes(&ALL)).map(|range| range.first).collect();
+        core::iter::from_fn(|| transfer.pick_hashes(&all())).map(|range| range.first).collect();
     assert_eq!(ranges, [0, 512]);
 }
 
@@ -295,30 +299,30 @@ fn trusted_claims_that_wait_for_proof_ask_for_it() {
 fn a_chunk_that_came_wrong_from_two_is_asked_of_one() {
     let (manifest, layers) = share(&[1 << 30, 1 << 29]);
     let mut transfer = begin(manifest, Some(layers), Selection::All, &nothing());
-    let (_, first) = transfer.pick(ONE, 9, &ALL, None).unwrap();
-    let (place, second) = transfer.pick(TWO, 9, &ALL, None).unwrap();
+    let (_, first) = transfer.pick(ONE, 9, &mut all(), None).unwrap();
+    let (place, second) = transfer.pick(TWO, 9, &mut all(), None).unwrap();
     transfer.landing(first, ONE);
     transfer.landing(second, TWO);
     assert_eq!(transfer.landed(first, hash_of(first)), None);
-    let first_only = having(transfer.verified().len(), &[0]);
+    let mut first_only = having(transfer.verified().len(), &[0]);
     let from = vec![(hash_of(first), ONE), (Hash::ZERO, TWO)];
     assert_eq!(transfer.landed(second, Hash::ZERO), Some(Checked::Wrong { place, from: from.clone() }));
     assert_eq!(transfer.judge(place.chunk, &from, |_| true), Sentence::Again);
-    assert_eq!(transfer.pick(TWO, 9, &first_only, None).unwrap().1.block, 0);
-    assert_eq!(transfer.pick(ONE, 9, &first_only, None), None);
+    assert_eq!(transfer.pick(TWO, 9, &mut first_only, None).unwrap().1.block, 0);
+    assert_eq!(transfer.pick(ONE, 9, &mut first_only, None), None);
     transfer.landing(first, TWO);
     transfer.source_gone(TWO);
-    assert!(transfer.pick(ONE, 9, &first_only, None).is_some(), "whoever is left may have the rest");
+    assert!(transfer.pick(ONE, 9, &mut first_only, None).is_some(), "whoever is left may have the rest");
 }
 
 #[test]
 fn when_a_chunk_of_several_comes_right_whoever_sent_its_wrong_span_is_named() {
     let (manifest, layers) = share(&[1 << 30, 1 << 29]);
     let mut transfer = begin(manifest, Some(layers), Selection::All, &nothing());
-    let first_only = having(transfer.verified().len(), &[0]);
+    let mut first_only = having(transfer.verified().len(), &[0]);
     let mut round = |of_first: ConnId, of_second: ConnId, wrong: Option<ConnId>| {
-        let (_, first) = transfer.pick(of_first, 9, &first_only, None).unwrap();
-        let (place, second) = transfer.pick(of_second, 9, &first_only, None).unwrap();
+        let (_, first) = transfer.pick(of_first, 9, &mut first_only, None).unwrap();
+        let (place, second) = transfer.pick(of_second, 9, &mut first_only, None).unwrap();
         let mut checked = None;
         for (run, from) in [(first, of_first), (second, of_second)] {
             transfer.landing(run, from).unwrap();

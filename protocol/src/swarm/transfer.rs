@@ -259,18 +259,23 @@ impl Transfer {
     /// Whether a peer that has these chunks could give something that is not verified yet, now or when others have
     /// failed.
     pub(crate) fn could_use(&self, have: &Have) -> bool {
+        self.queue.has_any(have) || self.has_open(have)
+    }
+
+    /// Whether a peer that has these chunks has any that is wanted and not verified: then we are interested in it.
+    pub(crate) fn is_interesting(&self, have: &mut Have) -> bool {
+        self.queue.finds_any(have)
+            || self.has_open(have)
+            || self.unproven.keys().any(|chunk| have.contains(*chunk))
+    }
+
+    /// Whether one of these chunks is in work, or came wrong before. They are few.
+    fn has_open(&self, have: &Have) -> bool {
         let open = |chunk: u32| {
             let state = self.states.get(chunk as usize);
             matches!(state, Some(ChunkState::Missing | ChunkState::Active | ChunkState::Questioned))
         };
-        // Chunks in work are few: what is missing is looked up in one step.
-        self.queue.has_any(have)
-            || self.active.keys().chain(self.wrong.keys()).any(|chunk| open(*chunk) && have.contains(*chunk))
-    }
-
-    /// Whether a peer that has these chunks has any that is wanted and not verified: then we are interested in it.
-    pub(crate) fn is_interesting(&self, have: &Have) -> bool {
-        self.could_use(have) || self.unproven.keys().any(|chunk| have.contains(*chunk))
+        self.active.keys().chain(self.wrong.keys()).any(|chunk| open(*chunk) && have.contains(*chunk))
     }
 
     /// One more peer has a chunk.

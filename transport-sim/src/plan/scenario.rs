@@ -238,6 +238,9 @@ pub struct Tuning {
     /// `Config::choke_interval`, milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub choke_ms: Option<u64>,
+    /// `Config::peers_wanted`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peers_wanted: Option<u32>,
     /// Jobs that a host works on at once; 0: any number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workers: Option<u16>,
@@ -265,6 +268,7 @@ impl Tuning {
         set(&mut config.upload_spans_max, self.upload_spans_max);
         set(&mut config.active_chunks_max, self.active_chunks_max);
         set(&mut config.upload_slots, self.upload_slots);
+        set(&mut config.peers_wanted, self.peers_wanted);
         if let Some(ms) = self.choke_ms {
             config.choke_interval = Duration::from_millis(ms);
         }

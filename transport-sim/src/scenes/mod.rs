@@ -75,6 +75,10 @@ fn median(sorted: &[f64]) -> f64 {
 /// Bytes a second of every line of these scenes.
 const RATE: u64 = 512 << 10;
 const MIB: u64 = 1 << 20;
+/// A share of which nothing is moved.
+const SMALL: u64 = 64 << 10;
+/// How long those that want nothing are there, in milliseconds.
+const IDLE_MS: u64 = 60_000;
 
 impl Scene {
     /// So many receivers come at once to so many senders, over equal lines.
@@ -146,6 +150,21 @@ impl Scene {
             let at_ms = 2_000 + u64::from(host) * 977 % 40_000;
             scene.plan.faults.push(Fault::Crash { host, at_ms, down_ms: 3_000, end: End::Kill });
         }
+        scene
+    }
+
+    /// So many receivers are there and want nothing yet: their users look at the offer. They have it already, and go then.
+    pub fn idle(receivers: u16) -> Self {
+        let mut scene = Self::crowd(1, receivers, SMALL);
+        let Plan { scenario, network, tuning, faults, .. } = &mut scene.plan;
+        // What ten thousand are told of each other as they come would fill a slow line for minutes.
+        network.rate = 0;
+        scenario.introduced = 0;
+        scenario.present = scenario.files.iter().map(|file| file.path.clone()).collect();
+        tuning.conns_max = Some(u32::from(receivers) + 8);
+        // Of those that they hear of they dial nobody.
+        tuning.peers_wanted = Some(0);
+        faults.extend((1..=receivers).map(|receiver| Fault::Think { receiver, for_ms: IDLE_MS }));
         scene
     }
 

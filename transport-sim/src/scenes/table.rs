@@ -20,6 +20,8 @@ pub enum Goal {
     Ratio(f64),
     /// The median of those that give nothing is at least so many times that of the honest.
     FreeRiders(f64),
+    /// No node holds more than its limits allow.
+    Memory,
     /// The last honest receiver is done within so many times what the last one takes in the scene of that name.
     Against(&'static str, f64),
 }
@@ -63,6 +65,7 @@ impl Named {
             Goal::FreeRiders(least) => {
                 format!("the median of free riders at least {least} x that of the others")
             }
+            Goal::Memory => "no node holds more than its limits allow".to_owned(),
             Goal::Against(other, most) => format!("the last within {most} x the last of {other}"),
         }
     }
@@ -167,6 +170,20 @@ const SCENES: &[Named] = &[
         length: Length::Long,
         make: || Scene::crowd(1, 1000, SIZE / 8),
     },
+    Named {
+        name: "idle1000",
+        about: "1,000 receivers are there for a minute and want nothing: what they cost a node",
+        goal: Goal::Memory,
+        length: Length::Short,
+        make: || Scene::idle(1_000),
+    },
+    Named {
+        name: "idle10000",
+        about: "the same with 10,000",
+        goal: Goal::Memory,
+        length: Length::Long,
+        make: || Scene::idle(10_000),
+    },
 ];
 
 /// What of a scene is played in another way than it stands in the table. None: as it stands there.
@@ -226,6 +243,16 @@ impl Stage {
                 let ratio = played.free_to_honest().unwrap_or(0.0);
                 ("free riders to the others", ratio, Target::AtLeast(least))
             }
+            Goal::Memory => {
+                let config = self.set(named).plan.tuning.config();
+                let mib = |bytes: u64| bytes as f64 / MIB as f64;
+                // Channels have an allowance of their own, and are looked at apart.
+                (
+                    "most that a node holds",
+                    mib(played.run.stats.memory),
+                    Target::AtMost(mib(config.memory_max(0))),
+                )
+            }
             Goal::Against(other, most) => {
                 let last = self.last_of(other)?;
                 ("last to that without liars", played.last() / last, Target::AtMost(most))
@@ -234,7 +261,7 @@ impl Stage {
         Ok(Some(Figure {
             what: format!("swarm {}, {what}", named.name),
             value,
-            unit: "x",
+            unit: if named.goal == Goal::Memory { "MiB" } else { "x" },
             target,
             remark: format!(
                 "{:?}; {:.1} s of at least {:.1} s, simulated in {:.1} s",

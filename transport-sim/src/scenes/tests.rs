@@ -43,6 +43,15 @@ fn what_no_seeder_has_as_a_whole_is_put_together() {
 }
 
 #[test]
+fn those_that_want_nothing_stay_connected_and_are_counted() {
+    let played = played(&Scene::idle(20));
+    assert!(played.is_passed(), "{:?}", played.run.verdict);
+    assert!(played.last() >= IDLE_MS as f64 / 1e3, "{}", played.last());
+    let figure = Stage::default().figure(named("idle1000").unwrap(), &played).unwrap().unwrap();
+    assert!(figure.is_met() && figure.value > 0.0, "{figure:?}");
+}
+
+#[test]
 fn a_stage_has_its_own_seed_and_limits() {
     let stage = Stage::new(Changes { seed: Some(9), upload_slots: Some(3), choke_ms: None });
     let plan = stage.set(&all()[0]).plan;

@@ -373,6 +373,7 @@ impl World<'_> {
                     self.check(host, checked);
                 }
                 self.hosts[host].person.outcome = Some(outcome);
+                self.hosts[host].person.finished = Some(self.now);
                 self.command(life, Command::Decline { share: SHARE, reason: Reason::Done });
             }
             Err(error) => {

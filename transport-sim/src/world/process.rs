@@ -43,6 +43,8 @@ pub(super) struct Process {
     paused: BTreeSet<ConnId>,
     pub(super) pacer: Pacer,
     memory_max: u64,
+    /// The most that its node was seen to hold.
+    pub(super) memory: u64,
     inputs: u64,
     /// Who speaks in the node's place.
     pub(super) actor: Option<Actor>,
@@ -66,6 +68,7 @@ impl Process {
             paused: BTreeSet::new(),
             pacer: Pacer::default(),
             memory_max,
+            memory: 0,
             inputs: 0,
             actor: None,
         }
@@ -107,6 +110,7 @@ impl Process {
         self.inputs += 1;
         if self.ends.len() <= CONNS_FEW || self.inputs.is_multiple_of(64) {
             let memory = self.node.memory();
+            self.memory = self.memory.max(memory);
             if memory > self.memory_max {
                 let text = format!("host {host} holds {memory} bytes; its limit is {}", self.memory_max);
                 return Err(Finding::new(Oracle::Memory, "above memory_max", text));

@@ -52,6 +52,9 @@ pub struct Stats {
     pub receipts: u64,
     /// Times that a program was started.
     pub runs: u32,
+    /// The most bytes that one of the nodes that run at the end has held, as far as it was looked at: with many
+    /// connections not after every input.
+    pub memory: u64,
 }
 
 /// A run that is over.
@@ -368,6 +371,12 @@ impl World<'_> {
             completed: self.hosts.iter().filter(|host| host.person.outcome.is_some()).count() as u32,
             receipts: self.receipts,
             runs: self.hosts.iter().map(|host| host.person.runs).sum(),
+            memory: self
+                .hosts
+                .iter()
+                .filter_map(|host| Some(host.process.as_ref()?.memory))
+                .max()
+                .unwrap_or(0),
         };
         let verdict = match self.violation.take() {
             Some(violation) => Verdict::Fail(Box::new(violation)),

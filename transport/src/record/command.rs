@@ -73,12 +73,9 @@ pub(super) fn recorded<'a>(command: &'a Command, secrets: &mut Secrets) -> Recor
             first: Cow::Borrowed(first),
         },
         Command::Reconsider { share } => RecordedCommand::Reconsider(*share),
-        Command::Room { room, secret, local, port } => RecordedCommand::Room {
-            room: *room,
-            secret: secrets.number(*secret),
-            local: *local,
-            port: *port,
-        },
+        Command::Room { room, secret, local, port } => {
+            RecordedCommand::Room { room: *room, secret: secrets.number(*secret), local: *local, port: *port }
+        }
         Command::Say { room, to, tag, say } => {
             let say = match say {
                 Say::Text(text) => RecordedSay::Text(Cow::Borrowed(text)),
@@ -166,7 +163,9 @@ impl RecordedCommand<'_> {
             Self::Say(room, to, tag, say) => {
                 let say = match say {
                     RecordedSay::Text(text) => Say::Text(text.into_owned()),
-                    RecordedSay::Offer(offer, secret) => Say::Offer(Offer { secret: secret.stand_in(), ..offer }),
+                    RecordedSay::Offer(offer, secret) => {
+                        Say::Offer(Offer { secret: secret.stand_in(), ..offer })
+                    }
                     RecordedSay::Answer(answered) => Say::Answer(answered),
                 };
                 Command::Say { room, to, tag, say }

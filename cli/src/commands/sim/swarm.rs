@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use truecopy_sim::bench;
 use truecopy_sim::report;
-use truecopy_sim::scenes::{self, Changes, Named, Played, Stage};
+use truecopy_sim::scenes::{self, Changes, Goal, Named, Played, Stage};
 use truecopy_sim::world::{Options, Verdict, Watch};
 
 use super::{Outcome, plans, say};
@@ -58,9 +59,9 @@ fn play(scene: &Named, stage: &mut Stage, svg: Option<&Path>, context: &Context)
     let missed = figure.as_ref().filter(|figure| !figure.is_met());
     let note = match &figure {
         Some(figure) if missed.is_some() => {
-            format!("; MISSED: {:.2}, not {}", figure.value, scene.goal_in_words())
+            format!("; MISSED: {:.2} {}, not {}", figure.value, figure.unit, scene.goal_in_words())
         }
-        Some(figure) => format!("; {:.2}: {}", figure.value, scene.goal_in_words()),
+        Some(figure) => format!("; {:.2} {}: {}", figure.value, figure.unit, scene.goal_in_words()),
         None => String::new(),
     };
     say(context, &format!("{}{note}", line(scene, &played)));
@@ -68,6 +69,15 @@ fn play(scene: &Named, stage: &mut Stage, svg: Option<&Path>, context: &Context)
         let again = format!("truecopy sim swarm {}", scene.name);
         let plan = stage.set(scene).plan;
         context.reporter.generated(report::failure(&plan, &played.run, &again).as_bytes());
+    }
+    if scene.goal == Goal::Memory
+        && let Some(peak) = bench::peak()
+    {
+        let most = figure.as_ref().map_or(0.0, |figure| figure.target.bound());
+        say(
+            context,
+            &format!("{:<10} at most {most:.0} MiB; all hosts and the simulator together: {peak:.2} GiB", ""),
+        );
     }
     let is_well = played.is_passed() && missed.is_none();
     Ok(if is_well { Outcome::Pass } else { Outcome::Failed })

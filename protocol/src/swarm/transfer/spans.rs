@@ -51,7 +51,7 @@ impl Transfer {
         &mut self,
         id: ConnId,
         wide_max: u32,
-        have: &Have,
+        have: &mut Have,
         after: Option<u32>,
     ) -> Option<(Place, BlockRun)> {
         let free = |chunk: u32| {
@@ -75,7 +75,7 @@ impl Transfer {
         Some((place, place.run(span)))
     }
 
-    fn activate(&mut self, wide_max: u32, have: &Have, after: Option<u32>) -> Option<u32> {
+    fn activate(&mut self, wide_max: u32, have: &mut Have, after: Option<u32>) -> Option<u32> {
         // Of small files the next one is as good as any, and lies beside it on both disks.
         let after = after.filter(|chunk| self.place(*chunk).is_some_and(|place| place.bytes() < SMALL));
         let picked = self.queue.pick(have, after);
