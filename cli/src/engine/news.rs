@@ -75,33 +75,80 @@ pub struct Shape {
 
 /// What a node tells its user.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each field is what the variant's words say")]
 pub enum News {
-    /// Others can reach it there.
+    /// Others can reach it at this address.
     Listening(String),
     /// Its own key.
     Myself(NodeId),
     /// A node is here.
-    Met { who: Who, address: String, is_new: bool },
+    Met {
+        /// Which.
+        who: Who,
+        /// Where it is seen.
+        address: String,
+        /// Whether its key was not known at this address.
+        is_new: bool,
+    },
     /// A node is gone.
-    Left { who: Who, why: String },
+    Left {
+        /// Which.
+        who: Who,
+        /// Why, in words.
+        why: String,
+    },
     /// Somebody says something.
-    Said { from: Who, text: String, to_all: bool },
+    Said {
+        /// Who.
+        from: Who,
+        /// What.
+        text: String,
+        /// Whether everybody in the room was meant.
+        to_all: bool,
+    },
     /// What was said has come.
-    Delivered { to: Who },
-    /// What was said has not come, as far as is known.
-    Undelivered { to: String, what: String },
+    Delivered {
+        /// To whom.
+        to: Who,
+    },
+    /// What was said is not known to have come.
+    Undelivered {
+        /// To whom: a node, or an address.
+        to: String,
+        /// The text, or what it was.
+        what: String,
+    },
     /// Files are offered.
-    Offered { number: u32, from: Who, name: String, size: u64, files: u32 },
+    Offered {
+        /// By this number it is accepted or declined.
+        number: u32,
+        /// By whom.
+        from: Who,
+        /// What it is called: their word.
+        name: String,
+        /// Bytes: their word.
+        size: u64,
+        /// Files: their word.
+        files: u32,
+    },
     /// A transfer has changed, or is listed.
     Transfer(Shape),
     /// What opens a share.
-    Ticket { number: u32, ticket: String },
+    Ticket {
+        /// The transfer that serves it.
+        number: u32,
+        /// A secret.
+        ticket: String,
+    },
     /// A node in a list.
-    Peer { who: Who, address: String },
-    /// Words of this program; names in them are escaped.
+    Here {
+        /// Which.
+        who: Who,
+        /// Where it is seen.
+        address: String,
+    },
+    /// Words of this program.
     Note(String),
-    /// Something is wrong.
+    /// Something is wrong, or what was typed cannot be done; the node goes on.
     Trouble(String),
 }
 
@@ -135,7 +182,7 @@ impl News {
             ),
             Self::Transfer(shape) => shape.line(),
             Self::Ticket { ticket, .. } => ticket.clone(),
-            Self::Peer { who, address } => {
+            Self::Here { who, address } => {
                 format!("  {:<20} {}  {address}", shown(&who.name), fingerprint(who.node))
             }
             Self::Note(text) => shown(text),
@@ -169,7 +216,7 @@ impl News {
             Self::Ticket { number, ticket } => {
                 event("ticket").number("transfer", u64::from(*number)).text("ticket", ticket)
             }
-            Self::Peer { who, address } => with(event("peer"), who).text("address", address),
+            Self::Here { who, address } => with(event("here"), who).text("address", address),
             Self::Note(text) => event("note").text("text", text),
             Self::Trouble(text) => event("trouble").text("text", text),
         }

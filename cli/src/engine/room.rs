@@ -247,7 +247,7 @@ impl Engine {
         let rows: Vec<News> = self
             .present
             .iter()
-            .map(|(node, present)| News::Peer { who: self.who(*node), address: present.seen.clone() })
+            .map(|(node, present)| News::Here { who: self.who(*node), address: present.seen.clone() })
             .collect();
         if rows.is_empty() {
             self.tell(News::Note("nobody is here".into()));

@@ -69,7 +69,7 @@ fn nodes_talk_both_ways_and_to_all() {
         node.hears(&three, "all of you");
     }
     two.types("quit");
-    two.process.exits(0);
+    assert!(two.process.exits(0).events().len() > 4, "each is as the schema says");
     one.process.event("left", |event| event["node"] == *two.key && event["name"] == "zwei");
 }
 

@@ -11,7 +11,7 @@ use truecopy_protocol::wire::{
     BlockRun, BlocksHead, ChunkRange, Decoder, Features, Hello, Info, Item, Message, PROTOCOL_VERSION, Prove,
     Proven,
 };
-use truecopy_protocol::{Candidate, Config, ConnId, Node, NodeId, Now};
+use truecopy_protocol::{Candidate, Config, ConnId, ContentId, Node, NodeId, Now};
 
 use crate::content::Content;
 use crate::store::Store;
@@ -49,6 +49,8 @@ pub(crate) struct Raw {
     role: Role,
     pub(crate) dials: Vec<ConnId>,
     peer_nonce: Nonce,
+    /// What the peer proves that it knows.
+    opens: ContentId,
 }
 
 impl Raw {
@@ -72,6 +74,7 @@ impl Raw {
             role: Role::Responder,
             dials: Vec::new(),
             peer_nonce: Nonce([0; 32]),
+            opens: content.manifest.content_id(),
         }
     }
 
@@ -91,6 +94,15 @@ impl Raw {
     /// The node fetches, the peer has just been dialled.
     pub(crate) fn sender_of(content: &Content) -> Self {
         Self::sender_with(content, Config::default())
+    }
+
+    /// The node is in a room, the peer has just come.
+    pub(crate) fn guest_of(content: &Content) -> Self {
+        let mut raw = Self::new(content, Config::default());
+        raw.opens = ContentId(truecopy_protocol::content::tree::leaf(b"truecopy/1 room").0);
+        raw.command(Command::Room { room: SHARE, secret: SECRET, local: US, port: None });
+        raw.connect();
+        raw
     }
 
     /// The node fetches in a swarm, the peer has just been dialled.
@@ -228,7 +240,7 @@ impl Raw {
             Role::Initiator => (US, THEM, self.peer_nonce, NONCE),
         };
         let context = ProofContext { initiator, responder, initiator_nonce, responder_nonce };
-        let content = self.content.manifest.content_id();
+        let content = self.opens;
         let proof = share_proof(&content, &SECRET, role, &context);
         match role {
             Role::Initiator => Message::Prove(Prove { discovery: discovery_key(&content, &SECRET), proof }),

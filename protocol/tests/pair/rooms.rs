@@ -3,11 +3,15 @@
 use std::time::Duration;
 
 use truecopy_protocol::input::{Command, Say};
-use truecopy_protocol::output::{Event, Heard, PeerGone, Refusal};
-use truecopy_protocol::wire::{Answer, Answered, Offer, Reason};
-use truecopy_protocol::{AccessSecret, Config, NodeId, ShareId};
+use truecopy_protocol::output::{Event, Fault, Goodbye, Heard, PeerGone, Refusal};
+use truecopy_protocol::wire::{
+    Answer, Answered, BlockRun, Call, Heard as Acknowledged, Line, Message, Offer, Reason, TEXT_MAX, Text,
+    Word,
+};
+use truecopy_protocol::{AccessSecret, Config, NodeId, ShareId, UnixTime};
 
 use crate::content::Content;
+use crate::raw::{Raw, Said};
 use crate::world::{Faults, World};
 
 const ROOM: ShareId = ShareId(90);
@@ -249,4 +253,59 @@ fn a_room_is_left_with_what_was_not_said_told() {
     world.command(one, Command::End { share: ROOM, reason: Reason::Leaving });
     world.finish(one);
     assert_eq!(fates(&world, one), [(5, false)]);
+}
+
+/// A word of a guest.
+fn line(number: u64, word: Word) -> Message {
+    Message::Line(Line { life: 1, number, word })
+}
+
+fn of(text: &str) -> Text {
+    Text { time: UnixTime(5), text: text.to_owned() }
+}
+
+/// What a guest's messages lead to.
+fn guest(messages: &[Message]) -> Raw {
+    let mut raw = Raw::guest_of(&Content::files(&[300]));
+    raw.open();
+    messages.iter().for_each(|message| raw.say(message));
+    raw
+}
+
+#[test]
+fn a_guest_that_keeps_to_the_rules_is_heard_and_acknowledged() {
+    let raw = guest(&[
+        line(1, Word::Text(of("hi"))),
+        line(1, Word::Text(of("again"))),
+        line(9, Word::Text(of("ho"))),
+    ]);
+    let texts = raw.events.iter().filter(|event| matches!(event, Event::Heard { .. })).count();
+    assert_eq!(texts, 2, "what has a number that was heard is no news");
+    let heard = |number| Said::Message(Message::Heard(Acknowledged { life: 1, number }));
+    let acknowledged = raw.said.iter().filter(|said| **said == heard(1)).count();
+    assert_eq!((acknowledged, raw.said.contains(&heard(9))), (2, true));
+    assert_eq!(raw.hangup, None);
+}
+
+#[test]
+fn words_that_break_the_rules_end_the_session() {
+    let misbehaved = |fault| Some(Goodbye::Misbehaved(fault));
+    let long = "x".repeat(TEXT_MAX + 1);
+    assert_eq!(guest(&[line(1, Word::Text(of(&long)))]).hangup, misbehaved(Fault::BadWord));
+    let forged =
+        Call { origin: NodeId([7; 32]), life: 1, number: 1, text: of("x"), signature: [[1; 32], [2; 32]] };
+    let raw = guest(&[line(1, Word::Call(forged))]);
+    assert_eq!(raw.hangup, misbehaved(Fault::BadWord));
+    assert!(!raw.events.iter().any(|event| matches!(event, Event::Heard { .. })));
+    let request = Message::Request(BlockRun { blob: 1, block: 0, count: 1 });
+    assert_eq!(guest(&[request]).hangup, misbehaved(Fault::OutOfTurn), "a room has no files");
+    let flood: Vec<Message> = (0..17_000).map(|number| line(number, Word::Text(of("")))).collect();
+    assert_eq!(guest(&flood).hangup, misbehaved(Fault::Flood));
+    // Of what was never said nothing is heard; that harms nobody.
+    assert_eq!(guest(&[Message::Heard(Acknowledged { life: 3, number: u64::MAX })]).hangup, None);
+    // In a session of a share nothing is said.
+    let mut raw = Raw::receiver_of(&Content::files(&[300]));
+    raw.open();
+    raw.say(&line(1, Word::Text(of("hi"))));
+    assert_eq!(raw.hangup, misbehaved(Fault::OutOfTurn));
 }
