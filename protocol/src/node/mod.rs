@@ -9,6 +9,7 @@ mod fetch;
 mod flow;
 mod jobs;
 mod lend;
+mod line;
 mod offer;
 mod peers;
 #[cfg(planted)]
@@ -24,6 +25,7 @@ mod will;
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use crate::config::Config;
 use crate::content::geometry::SPAN;
@@ -71,6 +73,8 @@ pub struct Node {
     last_words: BTreeMap<ConnId, Event>,
     /// Uploads that found no free buffer, the first to wait first.
     starving: VecDeque<ConnId>,
+    /// How long a span lately took to leave.
+    pace: Duration,
     /// Sources that may not be asked before others are done.
     waiting: VecDeque<ConnId>,
     /// Paused, if connections were since the buffers ran low.
@@ -109,6 +113,7 @@ impl Node {
             announces: Announces::new(&rng),
             jobs: Jobs::default(),
             starving: VecDeque::new(),
+            pace: line::PATIENCE,
             waiting: VecDeque::new(),
             reading: Reading::Open,
             timers: Timers::default(),

@@ -352,14 +352,19 @@ impl Node {
     pub(super) fn sent(&mut self, id: ConnId, len: usize) {
         let Some(conn) = self.conns.get_mut(&id) else { return };
         let before = conn.session.outbox.payload_sent();
+        let mut is_gone = false;
         for buf in conn.session.sent(self.now, len) {
             self.pool.put(buf);
+            is_gone = true;
         }
         let payload = conn.session.outbox.payload_sent() - before;
         if let Some((share, Exchange { upload: Some(upload), .. })) = conn.exchange_mut() {
             upload.bytes += payload;
             if payload > 0 {
                 self.timers.arm(Timer::Progress(share), self.now + self.config.progress_interval);
+            }
+            if is_gone {
+                self.span_gone(id);
             }
             self.feed_upload(id);
         }

@@ -262,7 +262,9 @@ impl Node {
 
     /// Reads ahead for one receiver, unless others have waited longer for buffers.
     pub(super) fn feed_upload(&mut self, id: ConnId) {
-        if self.starving.is_empty() {
+        // The manifest takes no buffer, and is little.
+        let asks_manifest = self.upload(id).is_some_and(|upload| upload.asks_manifest());
+        if self.starving.is_empty() || asks_manifest {
             self.feed(id);
         } else if !self.starving.contains(&id) {
             self.starving.push_back(id);
@@ -281,7 +283,8 @@ impl Node {
             if upload.is_empty() || upload.reads >= READS_MAX {
                 return;
             }
-            if upload.is_spent() && !upload.asks_manifest() {
+            let asks_manifest = upload.asks_manifest();
+            if upload.is_spent() && !asks_manifest {
                 return;
             }
             // A second buffer is taken only if every receiver that may come still finds its first, however long this
@@ -292,12 +295,19 @@ impl Node {
             {
                 return;
             }
-            if left <= reserved {
-                self.starving.push_back(id);
+            let waits = self.waits_for_line(id);
+            if waits && held > 0 {
+                // It goes on when what it has is gone.
+                return;
+            }
+            if left <= reserved || waits {
+                if !self.starving.contains(&id) {
+                    self.starving.push_back(id);
+                }
                 return;
             }
             let Ok(ready) = self.ready(share) else { return };
-            if !self.may_read(share) && !upload.asks_manifest() {
+            if !self.may_read(share) && !asks_manifest {
                 return;
             }
             let Some(upload) = self.upload(id) else { return };
@@ -334,7 +344,12 @@ impl Node {
         if runs.is_empty() {
             return;
         }
+        let now = self.now;
+        let is_first = self.conns.get(&id).is_some_and(|conn| held_by(conn) == 0);
         if let Some(upload) = self.upload(id) {
+            if is_first {
+                upload.begun = now;
+            }
             upload.reads += 1;
             upload.spend(runs.iter().map(|(_, len)| u64::from(*len)).sum());
         }
@@ -346,9 +361,16 @@ impl Node {
 
     /// Buffers are free again: those who found none come first.
     pub(super) fn feed_starving(&mut self) {
-        while self.pool.left() > self.config.spans_reserved as usize {
+        for _ in 0..self.starving.len() {
+            if self.pool.left() <= self.config.spans_reserved as usize {
+                return;
+            }
             let Some(id) = self.starving.pop_front() else { return };
-            self.feed(id);
+            if self.waits_for_line(id) {
+                self.starving.push_back(id);
+            } else {
+                self.feed(id);
+            }
         }
     }
 
@@ -575,7 +597,7 @@ impl Node {
 }
 
 /// Buffers that are read into or wait to be sent for one receiver.
-fn held_by(conn: &Conn) -> u32 {
+pub(super) fn held_by(conn: &Conn) -> u32 {
     conn.upload().map_or(0, |upload| conn.session.outbox.loans() as u32 + upload.reads)
 }
 

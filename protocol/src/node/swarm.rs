@@ -224,6 +224,10 @@ impl Node {
                 bits.runs().flat_map(|(first, count)| first..first + count).for_each(|of| transfer.seen(of));
             }
         }
+        // Whoever has nothing yet serves others meanwhile.
+        for id in self.open_of(share) {
+            self.mind_interest(share, id);
+        }
     }
 
     /// A peer has more chunks.
@@ -255,12 +259,14 @@ impl Node {
         Ok(())
     }
 
-    /// Chunks were verified: peers are told soon.
+    /// Chunks were verified: peers are told at once, unless they were told of others just now.
     pub(super) fn has_news(&mut self, share: ShareId) {
         let is_swarm = self.is_swarm(share);
         let Some(transfer) = self.running(share).filter(|transfer| transfer.has_news()) else { return };
         if is_swarm {
-            self.timers.arm(Timer::Have(share), self.now + self.config.have_interval);
+            let told = self.circles.get(&share).and_then(|circle| circle.news_told);
+            let due = told.map_or(self.now, |told| self.now.max(told + self.config.have_interval));
+            self.timers.arm(Timer::Have(share), due);
         } else {
             // Nobody is told; whoever is later is told everything.
             transfer.take_news();
@@ -272,6 +278,9 @@ impl Node {
             Some(transfer) => transfer.take_news(),
             None => return,
         };
+        if let Some(circle) = self.circles.get_mut(&share) {
+            circle.news_told = Some(self.now);
+        }
         news.sort_unstable();
         let told = have::ranges(&news);
         for id in self.open_of(share) {

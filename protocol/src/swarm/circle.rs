@@ -6,11 +6,11 @@ use core::net::{IpAddr, SocketAddr};
 
 use super::choker::Choker;
 use super::lending::Lending;
-use crate::NodeId;
 use crate::input::{Path, Swarming};
 #[cfg(planted)]
 use crate::planted::{Bug, is};
 use crate::wire::{PEERS_MAX, PeerAddress};
+use crate::{NodeId, Now};
 
 /// Peers of a share that are remembered to be told.
 const KNOWN_MAX: usize = 256;
@@ -30,6 +30,8 @@ pub(crate) struct Circle {
     pub(crate) choker: Choker,
     /// What a seeder gives to one at a time.
     pub(crate) lending: Lending,
+    /// When peers were last told of chunks.
+    pub(crate) news_told: Option<Now>,
     /// Peers that we met, the first of them number `first`.
     known: VecDeque<PeerAddress>,
     first: u64,

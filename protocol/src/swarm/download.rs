@@ -159,7 +159,7 @@ impl Download {
     /// One of many sources: what is asked of it is soon asked of another, so no more than a second's worth is.
     pub(crate) fn of_many(&mut self) {
         self.floor = self.floor.min(SPAN);
-        self.window = self.window.min(4 * SPAN);
+        self.window = self.window.min(2 * SPAN);
     }
 
     /// What the peer has told so far.
@@ -357,9 +357,9 @@ impl Download {
         self.rate
     }
 
-    /// Bytes a second that it delivers; `None` while that is not known.
+    /// Bytes a second that it delivers; `None` while that is not known. Whoever serves several may be silent for a while.
     pub(crate) fn rate(&self, now: Now) -> Option<u64> {
-        const STALE: Duration = Duration::from_secs(1);
+        const STALE: Duration = Duration::from_secs(2);
         let passed = now.since(self.meter_from);
         if passed < STALE {
             return (self.rate > 0).then_some(self.rate);

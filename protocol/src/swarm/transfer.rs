@@ -308,10 +308,10 @@ impl Transfer {
         core::mem::take(&mut self.culprits)
     }
 
-    /// Whether another span may be thrown away: of all that is wanted one in a hundred, and a few.
+    /// Whether another span may be thrown away: one, and of all that is wanted one in a hundred.
     pub(crate) const fn may_throw_span(&self) -> bool {
-        const FEW: u64 = 4;
-        self.thrown < FEW + self.progress.wanted / (100 * SPAN)
+        const ONE: u64 = 1;
+        self.thrown < ONE + self.progress.wanted / (100 * SPAN)
     }
 
     /// A span that has begun to come is asked of another.

@@ -5,13 +5,13 @@ use alloc::vec::Vec;
 
 use super::choker::Record;
 use super::download::{Choking, EXTENTS_MAX, Interest};
-use crate::BlobId;
 use crate::content::geometry::{BLOCK, SPAN, SPAN_BLOCKS, Shape};
 use crate::content::manifest::Manifest;
 use crate::output::{Fault, Pausing};
 #[cfg(planted)]
 use crate::planted::{Bug, is};
 use crate::wire::BlockRun;
+use crate::{BlobId, Now};
 
 /// Whether the receiver has sent its receipt: it has one for a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub(crate) struct Upload {
     pausing: Pausing,
     /// `Read` jobs on their way.
     pub(crate) reads: u32,
+    /// Since when the first of the spans that are read or sent for it is.
+    pub(crate) begun: Now,
     /// Payload bytes handed to the channel, and how many of them the user was told of.
     pub(crate) bytes: u64,
     pub(crate) told: u64,
@@ -79,6 +81,7 @@ impl Default for Upload {
             receipted: Receipted::No,
             pausing: Pausing::Resumed,
             reads: 0,
+            begun: Now::default(),
             bytes: 0,
             told: 0,
             rehashes: 0,
