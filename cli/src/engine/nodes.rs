@@ -156,3 +156,53 @@ fn parse_key(text: &str) -> Option<NodeId> {
     }
     Some(NodeId(key))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: NodeId = NodeId([0xab; 32]);
+    const TWO: NodeId = NodeId([0xac; 32]);
+
+    fn book() -> (tempfile::TempDir, Nodes) {
+        let folder = tempfile::tempdir().unwrap();
+        let nodes = Nodes::read(&Home::at(folder.path())).unwrap();
+        (folder, nodes)
+    }
+
+    #[test]
+    fn what_was_seen_is_known_again_by_the_next_run() {
+        let (folder, mut nodes) = book();
+        assert!(nodes.seen(ONE, "192.0.2.1:7000").unwrap());
+        assert!(!nodes.seen(ONE, "192.0.2.1:7000").unwrap());
+        nodes.call(ONE, "böb").unwrap();
+        nodes.trust(ONE, true).unwrap();
+        let again = Nodes::read(&Home::at(folder.path())).unwrap();
+        assert_eq!(again.key_at("192.0.2.1:7000"), Some(ONE));
+        assert_eq!((again.shown(ONE), again.is_trusted(ONE)), ("böb".into(), true));
+        assert_eq!(again.key_at("192.0.2.1:7001"), None);
+    }
+
+    #[test]
+    fn a_node_is_meant_by_its_name_its_address_or_the_beginning_of_its_key() {
+        let (_folder, mut nodes) = book();
+        nodes.seen(ONE, "192.0.2.1:7000").unwrap();
+        let meant = |nodes: &Nodes, text: &str| nodes.meant(text, [TWO].into_iter());
+        assert_eq!(meant(&nodes, "192.0.2.1:7000"), [ONE]);
+        assert_eq!(meant(&nodes, "ABAB"), [ONE]);
+        assert_eq!(meant(&nodes, "acac"), [TWO], "one that is here need not be in the book");
+        assert!(meant(&nodes, "aba").is_empty(), "three digits may be a word");
+        nodes.call(TWO, "abab").unwrap();
+        assert_eq!(meant(&nodes, "abab"), [TWO], "a name comes first");
+        nodes.call(ONE, "abab").unwrap();
+        assert_eq!(meant(&nodes, "abab"), [ONE], "and is one node's alone");
+    }
+
+    #[test]
+    fn a_damaged_book_is_not_taken_for_an_empty_one() {
+        let (folder, nodes) = book();
+        fs::create_dir_all(nodes.path.parent().unwrap()).unwrap();
+        fs::write(&nodes.path, "[\"").unwrap();
+        assert_eq!(Nodes::read(&Home::at(folder.path())).unwrap_err().exit, Exit::LocalIo);
+    }
+}

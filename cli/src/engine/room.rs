@@ -99,7 +99,7 @@ impl Engine {
             }
             PeerSpec::Ticket(text) => {
                 let ticket = source::read_ticket(&text)?;
-                (None, ticket.addresses)
+                (Some(ticket.node), ticket.addresses)
             }
         };
         let address = to.parse::<SocketAddr>().ok();
