@@ -9,12 +9,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use truecopy_mio::hash::AtOnce;
 use truecopy_mio::prepare::{Monitor, Prepared};
 use truecopy_protocol::content::layers::Layers;
 use truecopy_protocol::content::manifest::Manifest;
 use truecopy_protocol::content::name::{RelPath, RelPathBuf};
 use truecopy_protocol::content::selection::Selection;
-use truecopy_protocol::content::tree::OneByOne;
 use truecopy_protocol::job::StorageError;
 use truecopy_protocol::{BlobId, EntryIndex, Hash};
 use truecopy_transport::disk::{Disk as _, FileIdentity};
@@ -236,7 +236,7 @@ fn source(
         };
         places.push(SourceTop { root, name: Some(top.name.clone()) });
     }
-    Source::new(Arc::clone(manifest), roots, places, identities, Arc::new(OneByOne))
+    Source::new(Arc::clone(manifest), roots, places, identities, Arc::new(AtOnce))
         .map_err(|error| Error::new(Exit::Unexpected, error))
 }
 

@@ -10,6 +10,7 @@ pub mod disk;
 mod door;
 mod events;
 mod handle;
+pub mod hash;
 mod listen;
 mod mailbox;
 mod net;

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Instant;
 
+use truecopy_mio::hash::AtOnce;
 use truecopy_mio::prepare::{self, Extras, Monitor, Progress};
-use truecopy_protocol::content::tree::OneByOne;
 
 use super::reading;
 use crate::args::{DemoArgs, LinkPolicy};
@@ -98,7 +98,7 @@ fn compare(context: &Context, source: &Path, target: &Path) -> Result<(u64, u64)
     let prepared = reading::prepare(reporter, &[source.to_owned()], LinkPolicy::Keep, None, |_| ())?;
     let manifest = &prepared.manifest;
     let report = reading::watched(reporter, &monitor, || {
-        prepare::check(target, manifest, &prepared.layers, Extras::Find, &OneByOne, &monitor)
+        prepare::check(target, manifest, &prepared.layers, Extras::Find, &AtOnce, &monitor)
     });
     let report = report.map_err(|error| reading::explain(&error))?;
     match report.findings.first() {

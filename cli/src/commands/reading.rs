@@ -5,8 +5,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use truecopy_mio::hash::AtOnce;
 use truecopy_mio::prepare::{self, Known, Links, Monitor, Options, PrepareError, Prepared};
-use truecopy_protocol::content::tree::OneByOne;
 
 use crate::args::LinkPolicy;
 use crate::escape::Shown;
@@ -55,7 +55,7 @@ pub fn prepare(
         LinkPolicy::Keep => Links::Keep,
         LinkPolicy::Skip => Links::Skip,
     };
-    let options = Options { links, hasher: &OneByOne };
+    let options = Options { links, hasher: &AtOnce };
     let prepared =
         watched_by(reporter, &monitor, tick, || prepare::prepare(paths, &options, known, &monitor));
     let prepared = prepared.map_err(|error| explain(&error))?;

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
+use truecopy_mio::hash::AtOnce;
 use truecopy_mio::prepare::{self, Extras, Finding, Monitor, Report, What};
 use truecopy_protocol::EntryIndex;
 use truecopy_protocol::content::manifest::{EntryKind, Manifest};
 use truecopy_protocol::content::name::RelPath;
 use truecopy_protocol::content::selection::Selection;
-use truecopy_protocol::content::tree::OneByOne;
 
 use super::{reading, source};
 use crate::args::VerifyArgs;
@@ -24,7 +24,7 @@ pub fn run(args: &VerifyArgs, context: &Context) -> Result<Exit> {
     let extras = if args.allow_extra { Extras::Ignore } else { Extras::Find };
     let monitor = Monitor::new();
     let report = reading::watched(reporter, &monitor, || {
-        prepare::check(&args.path, manifest, &metadata.layers, extras, &OneByOne, &monitor)
+        prepare::check(&args.path, manifest, &metadata.layers, extras, &AtOnce, &monitor)
     });
     let report = report.map_err(|error| reading::explain(&error))?;
     // Digests are to be fed to `sha256sum -c`, so nothing else may stand between them.

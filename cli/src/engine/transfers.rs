@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 
+use truecopy_mio::hash::AtOnce;
 use truecopy_mio::prepare::{self, Links, Monitor, Options, Prepared};
 use truecopy_protocol::content::manifest::Manifest;
 use truecopy_protocol::content::ticket::Ticket;
-use truecopy_protocol::content::tree::OneByOne;
 use truecopy_protocol::input::{Command, Fetch, PeerHint, Say, Share as Served, Swarming};
 use truecopy_protocol::output::{Event, Failure, Refusal};
 use truecopy_protocol::wire::{Answer, Offer, Reason};
@@ -114,7 +114,7 @@ impl Engine {
         };
         let number = self.add(transfer);
         self.work(move || {
-            let options = Options { links: Links::Keep, hasher: &OneByOne };
+            let options = Options { links: Links::Keep, hasher: &AtOnce };
             let prepared = prepare::prepare(&paths, &options, None, &Monitor::new());
             Work::Prepared(number, prepared.map_err(|error| reading::explain(&error)))
         })

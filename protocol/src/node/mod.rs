@@ -3,6 +3,7 @@
 mod announce;
 mod choke;
 mod claims;
+mod doubt;
 mod ending;
 mod exchange;
 mod fetch;

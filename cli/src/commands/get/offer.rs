@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use truecopy_mio::disk::RealDisk;
+use truecopy_mio::hash::AtOnce;
 use truecopy_protocol::content::judge::{self, NameRules};
 use truecopy_protocol::content::manifest::{EntryKind, Manifest};
 use truecopy_protocol::content::selection::Selection;
-use truecopy_protocol::content::tree::OneByOne;
 use truecopy_protocol::{ContentId, EntryIndex, UnixTime};
 use truecopy_transport::store::{
     self, Conflict, Holder, Losses, OnImpossible, OpenError, Plan, Receiving, Share, Staging, StagingOptions,
@@ -196,7 +196,7 @@ fn survey(
     if !survey.candidates().is_empty() {
         reporter.tell(&Event::Waiting(Waiting::Comparing));
     }
-    survey.check_all(disk, &OneByOne).map_err(failed)?;
+    survey.check_all(disk, &AtOnce).map_err(failed)?;
     Ok(survey)
 }
 
@@ -300,7 +300,7 @@ fn stage(
         plan: plan.clone(),
         trust: if args.trust_disk { TrustDisk::Yes } else { TrustDisk::No },
         holder: holder(),
-        hasher: Arc::new(OneByOne),
+        hasher: Arc::new(AtOnce),
     };
     Staging::open(disk, options).map_err(|error| match error {
         OpenError::Held(holder) => held(place, holder.as_ref()),
