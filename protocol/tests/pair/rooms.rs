@@ -225,10 +225,10 @@ fn too_much_is_refused_and_never_sent() {
     let mut world = World::new(1);
     let (one, two) = (node(&mut world, true), node(&mut world, true));
     let to = world.hosts[two].id;
-    let long = Say::Text("x".repeat(truecopy_protocol::wire::TEXT_MAX + 1));
+    let long = Say::Text("x".repeat(TEXT_MAX + 1));
     world.command(one, Command::Say { room: ROOM, to, tag: 1, say: long });
-    world.command(one, Command::Call { room: ROOM, text: "x".repeat(truecopy_protocol::wire::TEXT_MAX + 1) });
-    let fits = "x".repeat(truecopy_protocol::wire::TEXT_MAX);
+    world.command(one, Command::Call { room: ROOM, text: "x".repeat(TEXT_MAX + 1) });
+    let fits = "x".repeat(TEXT_MAX);
     for tag in 0..40 {
         world.command(one, Command::Say { room: ROOM, to, tag, say: Say::Text(fits.clone()) });
     }
