@@ -225,7 +225,9 @@ impl Engine {
         }
         let is_accepted = self.transfers.values().any(|transfer| match &transfer.way {
             Way::In(asked) => {
-                transfer.with == Some(from)
+                // One that was ended here is asked about again.
+                (transfer.state.is_live() || matches!(transfer.state, State::Paused | State::Done))
+                    && transfer.with == Some(from)
                     && (asked.fetch.content, asked.fetch.secret) == (offer.content, offer.secret)
             }
             Way::Out(_) => false,
