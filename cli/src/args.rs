@@ -2,6 +2,7 @@
 //! variable, then the file.
 
 mod config;
+mod daemon;
 mod limits;
 mod sim;
 mod swarm;
@@ -15,13 +16,14 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 use truecopy_protocol::TrackerUrl;
 
+pub use daemon::{DaemonArgs, Loopback, StatusArgs, SteerArgs};
 pub use limits::{Hours, Limit, LimitArgs};
 pub use sim::{
     BenchArgs, CoverageArgs, DeterminismArgs, ExplainArgs, PlanArgs, ShrinkArgs, SimArgs, SimChannel,
     SimCommand, SimReplayArgs, SimSwarmArgs, StoryArgs, SweepArgs,
 };
 pub use swarm::{SeedArgs, SeedUntil, SendSwarmArgs, SwarmArgs};
-pub use values::{Level, LinkPolicy, Listen, OnConflict, Pause, PeerSpec};
+pub use values::{Level, LinkPolicy, Listen, LogFormat, OnConflict, Pause, PeerSpec};
 
 use crate::commands;
 use crate::exit::Result;
@@ -100,6 +102,31 @@ pub enum Command {
         after_help = "Examples:\n  truecopy node --port 7000\n  truecopy node                        then: connect 192.0.2.1:7000\n  echo 'send 192.0.2.1:7000 hello' | truecopy node\n\nType `help` for what can be typed. From a pipe it ends when all is said and moved. Keys of nodes are remembered\nwhen they are first seen; at the same address no other key is taken later."
     )]
     Node(NodeArgs),
+    /// Be a node in the background: transfers outlive it, programs steer it over a local API
+    #[command(
+        after_help = "Examples:\n  truecopy daemon\n  truecopy daemon --socket ~/.truecopy.sock\n  truecopy daemon --unit > ~/.config/systemd/user/truecopy.service\n\nThe address and the token of the API are in files of the state folder that only you can read (see docs/api.md).\nTransfers are taken up again after a crash or a reboot."
+    )]
+    Daemon(DaemonArgs),
+    /// Show the daemon: who is here, what moves, what is offered
+    #[command(
+        after_help = "Examples:\n  truecopy status\n  truecopy status --json\n\nExit code 20: no daemon of this home can be reached."
+    )]
+    Status(StatusArgs),
+    /// Pause a transfer of the daemon
+    #[command(after_help = "Examples:\n  truecopy pause 3")]
+    Pause(SteerArgs),
+    /// Go on with a paused transfer of the daemon
+    #[command(after_help = "Examples:\n  truecopy resume 3")]
+    Resume(SteerArgs),
+    /// End a transfer of the daemon; what is verified is kept
+    #[command(after_help = "Examples:\n  truecopy cancel 3")]
+    Cancel(SteerArgs),
+    /// Try a transfer of the daemon again, at once
+    #[command(after_help = "Examples:\n  truecopy retry 3")]
+    Retry(SteerArgs),
+    /// Have the daemon forget a transfer, and end it first if it is under way; what is verified is kept
+    #[command(after_help = "Examples:\n  truecopy rm 3")]
+    Rm(SteerArgs),
     /// Run the real code on simulated networks and disks
     #[command(
         after_help = "Examples:\n  truecopy sim story\n  truecopy sim --seed tc1:pair:clear:swarm:00000000000004d2\n  truecopy sim sweep --seeds 0..10000\n\nNothing here touches a network, or a file that is not named. Exit codes: 0 passed; 1 an oracle failed; 2 usage;\n3 equal plans gave different runs; 4 the budget is used up; 8 a file cannot be read or written.\nSee docs/simulation.md."
@@ -132,6 +159,15 @@ pub struct OutputArgs {
     /// Write a structured log of this level to standard error
     #[arg(long, env = "TRUECOPY_LOG", value_name = "LEVEL", help_heading = "Output")]
     pub log: Option<Level>,
+    /// How the log is written
+    #[arg(
+        long,
+        env = "TRUECOPY_LOG_FORMAT",
+        value_name = "FORMAT",
+        default_value = "text",
+        help_heading = "Output"
+    )]
+    pub log_format: LogFormat,
 }
 
 /// `truecopy send`.
@@ -439,6 +475,13 @@ impl Command {
             Self::Demo(args) => args.output.clone(),
             Self::Replay(args) => args.output.clone(),
             Self::Node(args) => args.output.clone(),
+            Self::Daemon(args) => args.node.output.clone(),
+            Self::Status(args) => args.output.clone(),
+            Self::Pause(args)
+            | Self::Resume(args)
+            | Self::Cancel(args)
+            | Self::Retry(args)
+            | Self::Rm(args) => args.output.clone(),
             Self::Sim(_) | Self::Completions(_) | Self::Man(_) => OutputArgs::default(),
         }
     }

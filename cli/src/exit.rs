@@ -36,6 +36,8 @@ pub enum Exit {
     SourceChanged = 13,
     /// A limit was reached.
     Limit = 14,
+    /// The daemon of this home cannot be reached.
+    NoDaemon = 20,
     /// Ctrl-C; the state is kept.
     Interrupted = 130,
     /// The terminate signal; the state is kept.
@@ -44,7 +46,7 @@ pub enum Exit {
 
 impl Exit {
     /// All of them, in order.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Success,
         Self::Unexpected,
         Self::Usage,
@@ -59,6 +61,7 @@ impl Exit {
         Self::Version,
         Self::SourceChanged,
         Self::Limit,
+        Self::NoDaemon,
         Self::Interrupted,
         Self::Terminated,
     ];
@@ -85,6 +88,7 @@ impl Exit {
             Self::Version => "version",
             Self::SourceChanged => "source-changed",
             Self::Limit => "limit",
+            Self::NoDaemon => "no-daemon",
             Self::Interrupted => "interrupted",
             Self::Terminated => "terminated",
         }
@@ -107,6 +111,7 @@ impl Exit {
             Self::Version => "the other side speaks another version",
             Self::SourceChanged => "the source changed while it was sent",
             Self::Limit => "a limit was reached",
+            Self::NoDaemon => "the daemon cannot be reached",
             Self::Interrupted => "interrupted; the state is kept",
             Self::Terminated => "terminated; the state is kept",
         }
@@ -118,6 +123,7 @@ impl Exit {
             Self::PeerNotFound
             | Self::LinkLost
             | Self::SourceChanged
+            | Self::NoDaemon
             | Self::Interrupted
             | Self::Terminated => Retry::Worthwhile,
             _ => Retry::Useless,

@@ -2,6 +2,7 @@
 //! the protocol lives below it.
 
 pub mod addresses;
+pub mod api;
 pub mod args;
 pub mod commands;
 pub mod control;

@@ -3,7 +3,7 @@
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use truecopy_mio::{Events, Handle, Limits, Listen, Reactor, ReactorConfig};
+use truecopy_mio::{Events, Handle, Limits, Listen, Reactor, ReactorConfig, Waker};
 use truecopy_protocol::output::Event;
 use truecopy_protocol::{Config, Detail};
 use truecopy_transport::keys::KeyPair;
@@ -118,6 +118,11 @@ impl Net {
             return Ok(net);
         }
         start(vec![Listen::Everywhere { port: 0 }]).map_err(failed)
+    }
+
+    /// What ends the wait for an event early.
+    pub fn waker(&self) -> Waker {
+        self.events.waker()
     }
 
     /// The next event; none if nothing happened for a moment.

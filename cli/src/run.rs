@@ -8,6 +8,7 @@ use std::sync::Arc;
 use clap::error::ErrorKind;
 
 use crate::args::{self, Command, NoCommand, OutputArgs};
+use crate::commands::remote::{self, Steer};
 use crate::commands::{self, sim};
 use crate::exit::{Error, Exit, Result};
 use crate::home::Home;
@@ -97,6 +98,13 @@ fn dispatch(command: Command, context: &Context) -> Result<Ended> {
         Command::Demo(args) => commands::demo::run(&args, context),
         Command::Replay(args) => commands::replay::run(&args, context),
         Command::Node(args) => commands::node::run(&args, context),
+        Command::Daemon(args) => commands::daemon::run(&args, context),
+        Command::Status(args) => remote::status(&args, context),
+        Command::Pause(args) => remote::steer(Steer::Pause, &args, context),
+        Command::Resume(args) => remote::steer(Steer::Resume, &args, context),
+        Command::Cancel(args) => remote::steer(Steer::Cancel, &args, context),
+        Command::Retry(args) => remote::steer(Steer::Retry, &args, context),
+        Command::Rm(args) => remote::steer(Steer::Rm, &args, context),
         Command::Sim(args) => return sim::run(&args, context).map(Ended::Simulation),
         Command::Completions(args) => commands::completions::run(&args, context),
         Command::Man(args) => commands::man::run(&args, context),

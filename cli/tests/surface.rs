@@ -5,7 +5,7 @@ mod common;
 
 use common::{World, sample};
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 22] = [
     "send",
     "get",
     "seed",
@@ -17,6 +17,14 @@ const COMMANDS: [&str; 14] = [
     "clean",
     "demo",
     "replay",
+    "node",
+    "daemon",
+    "status",
+    "pause",
+    "resume",
+    "cancel",
+    "retry",
+    "rm",
     "sim",
     "completions",
     "man",

@@ -20,6 +20,8 @@ struct Queue {
 struct State {
     waiting: VecDeque<Event>,
     ends: usize,
+    /// Whoever waits is to look at something else.
+    woken: bool,
 }
 
 impl Queue {
@@ -37,7 +39,7 @@ pub(crate) struct EventSender(Arc<Queue>);
 pub struct Events(Arc<Queue>);
 
 pub(crate) fn queue() -> (EventSender, Events) {
-    let state = State { waiting: VecDeque::new(), ends: 2 };
+    let state = State { waiting: VecDeque::new(), ends: 2, woken: false };
     let queue = Arc::new(Queue { state: Mutex::new(state), more: Condvar::new() });
     (EventSender(Arc::clone(&queue)), Events(queue))
 }
@@ -109,11 +111,28 @@ const fn share_of(event: &Event) -> u32 {
     }
 }
 
+/// Ends the wait for an event early, from any thread: for programs that wait for other things too.
+#[derive(Clone, Debug)]
+pub struct Waker(Arc<Queue>);
+
+impl Waker {
+    /// Ends the wait; if nobody waits now, the next one.
+    pub fn wake(&self) {
+        self.0.lock().woken = true;
+        self.0.more.notify_all();
+    }
+}
+
 impl Events {
+    /// What ends a wait early.
+    pub fn waker(&self) -> Waker {
+        Waker(Arc::clone(&self.0))
+    }
+
     /// The next event, for which it waits at most so long. `Disconnected` when the reactor has ended and all is read.
     ///
     /// # Errors
-    /// `Timeout` if nothing happened, `Disconnected` if nothing ever will.
+    /// `Timeout` if nothing happened or somebody [woke](Waker) it, `Disconnected` if nothing ever will.
     pub fn recv_timeout(&self, patience: Duration) -> Result<Event, RecvTimeoutError> {
         let until = Instant::now() + patience;
         let mut state = self.0.lock();
@@ -123,6 +142,9 @@ impl Events {
             }
             if state.ends < 2 {
                 return Err(RecvTimeoutError::Disconnected);
+            }
+            if std::mem::take(&mut state.woken) {
+                return Err(RecvTimeoutError::Timeout);
             }
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {

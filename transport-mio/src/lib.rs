@@ -22,7 +22,7 @@ mod tracker;
 mod workers;
 
 pub use config::{Limits, Nudge, ReactorConfig, Wrap};
-pub use events::Events;
+pub use events::{Events, Waker};
 pub use handle::{Handle, Stopped};
 pub use listen::Listen;
 pub use reactor::Reactor;

@@ -43,6 +43,16 @@ pub enum Level {
     Debug,
 }
 
+/// How the log is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// A line of text
+    #[default]
+    Text,
+    /// A JSON object a line
+    Json,
+}
+
 impl Level {
     /// A word for the log.
     pub const fn word(self) -> &'static str {

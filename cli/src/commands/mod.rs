@@ -2,6 +2,7 @@
 
 pub mod completions;
 pub mod create;
+pub mod daemon;
 pub mod demo;
 pub mod get;
 pub mod inspect;
@@ -10,6 +11,7 @@ pub mod link;
 pub mod man;
 pub mod node;
 pub mod reading;
+pub mod remote;
 pub mod replay;
 pub mod seed;
 pub mod send;

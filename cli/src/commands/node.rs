@@ -8,7 +8,7 @@ use crate::args::{Listen, NodeArgs};
 use crate::control::Controls;
 use crate::engine::news::News;
 use crate::engine::order::Order;
-use crate::engine::{Accepting, Engine, Setup};
+use crate::engine::{Accepting, Engine, Keeping, Setup};
 use crate::exit::{Error, Exit, Result};
 use crate::limits::Limits;
 use crate::run::Context;
@@ -25,7 +25,8 @@ pub fn run(args: &NodeArgs, context: &Context) -> Result<Exit> {
     let home = context.home()?;
     let accepting = if args.auto_accept { Accepting::All } else { Accepting::Trusted };
     let rates = Limits::new(&args.limits).rates();
-    let setup = Setup { home, listen, folder: args.dir.clone(), accepting, rates };
+    let keeping = Keeping::Nothing;
+    let setup = Setup { home, listen, folder: args.dir.clone(), accepting, rates, keeping };
     let mut engine = Engine::start(&setup)?;
     let mut console = Console::open(home, &context.reporter)?;
     let exit = talk(&mut engine, &mut console, &controls);
@@ -53,7 +54,7 @@ fn talk(engine: &mut Engine, console: &mut Console, controls: &Controls) -> Resu
                 }
             }
         }
-        match engine.next()? {
+        match engine.next_news()? {
             Some(news) => console.tell(&news),
             // Nothing more will be typed: what was typed is finished.
             None if is_over && !engine.is_busy() => return Ok(Exit::Success),
@@ -71,7 +72,7 @@ fn obey(engine: &mut Engine, console: &mut Console, line: &str) -> Result<bool> 
         Err(error) => Err(error),
     };
     match order {
-        Ok(()) => {}
+        Ok(_) => {}
         Err(error) if error.exit == Exit::Unexpected => return Err(error),
         Err(error) => console.tell(&trouble(&error)),
     }

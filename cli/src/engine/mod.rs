@@ -3,6 +3,8 @@
 //! Orders are carried out at once or begun; what comes of them is news. Work that takes long (hashing, looking at a
 //! destination) is done on threads of its own, so that no transfer and no chat waits for another.
 
+mod kept;
+mod listing;
 pub mod news;
 pub mod nodes;
 pub mod order;
@@ -15,6 +17,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
+use truecopy_mio::Waker;
 use truecopy_protocol::input::{Command, Say};
 use truecopy_protocol::output::Event;
 use truecopy_protocol::wire::Reason;
@@ -23,7 +26,7 @@ use truecopy_transport::keys::KeyPair;
 use truecopy_transport::pace::Rates;
 use zeroize::Zeroizing;
 
-use crate::args::{Limit, Listen};
+use crate::args::{Limit, Listen, Pause};
 use crate::exit::{Error, Exit, Result};
 use crate::home::Home;
 use crate::net::{Net, patience};
@@ -39,6 +42,8 @@ use transfers::{Offered, Transfer, Work};
 const LOBBY: ShareId = ShareId(0);
 /// How long a node is looked for that something is to be said to.
 const FINDING: Duration = Duration::from_secs(60);
+/// How long a transfer that outlives runs looks for who has it: over a night, or while a network comes up.
+const PATIENCE: Duration = Duration::from_secs(86_400);
 /// How long goodbyes may take.
 const ENDING: Duration = Duration::from_secs(3);
 /// What the file of the node's key begins with.
@@ -65,6 +70,17 @@ pub struct Setup<'a> {
     pub accepting: Accepting,
     /// Limits of rates.
     pub rates: Rates,
+    /// Whether transfers outlive this run.
+    pub keeping: Keeping,
+}
+
+/// Whether transfers outlive a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeping {
+    /// They end with it.
+    Nothing,
+    /// They are written down at each change, and taken up again at the next start.
+    Transfers,
 }
 
 /// A node that is here.
@@ -114,6 +130,10 @@ pub struct Engine {
     share: u32,
     works: (Sender<Work>, Receiver<Work>),
     news: VecDeque<News>,
+    /// Where transfers are written down, if they are.
+    kept: Option<PathBuf>,
+    /// What is written down is not true any more.
+    is_changed: bool,
 }
 
 impl Engine {
@@ -124,8 +144,11 @@ impl Engine {
     pub fn start(setup: &Setup<'_>) -> Result<Self> {
         let seed = key_seed(setup.home)?;
         let me = KeyPair::from_seed(Zeroizing::new(seed)).node_id();
-        let run = Run::unrecorded(patience(None))?;
-        let net = Net::listening((&setup.listen, None), seed, &run, setup.rates)?;
+        let timeout = (setup.keeping == Keeping::Transfers).then_some(Pause(PATIENCE));
+        let run = Run::unrecorded(patience(timeout))?;
+        let kept = (setup.keeping == Keeping::Transfers).then(|| setup.home.state().join(kept::FILE));
+        let before = kept.as_deref().map_or_else(|| Ok(kept::Kept::default()), kept::read)?;
+        let net = listening(&setup.listen, before.port, seed, &run, setup.rates)?;
         let mut engine = Self {
             net,
             run,
@@ -143,6 +166,8 @@ impl Engine {
             share: LOBBY.0,
             works: channel(),
             news: VecDeque::new(),
+            kept,
+            is_changed: false,
         };
         let port = engine.net.handle.addresses().first().map(SocketAddr::port);
         let secret = AccessSecret::PUBLIC;
@@ -151,14 +176,23 @@ impl Engine {
         for address in crate::addresses::reachable(engine.net.handle.addresses()) {
             engine.tell(News::Listening(address.to_string()));
         }
+        engine.take_up(before)?;
         Ok(engine)
     }
 
-    /// Carries out an order, or begins to. Whether the node goes on.
+    /// Carries out an order, or begins to. The number of the transfer that it began, if it did; what is kept is written
+    /// down by then.
     ///
     /// # Errors
     /// What is wrong with the order, in words for the user; the node goes on. [`Exit::Unexpected`] if it cannot.
-    pub fn order(&mut self, order: Order) -> Result<()> {
+    pub fn order(&mut self, order: Order) -> Result<Option<u32>> {
+        let before = self.number;
+        self.obey(order)?;
+        self.keep();
+        Ok((self.number > before).then_some(self.number))
+    }
+
+    fn obey(&mut self, order: Order) -> Result<()> {
         match order {
             Order::Connect(to) => self.connect(&to, None),
             Order::Send(to, text) => self.with(&to, Then::Say(text)),
@@ -172,6 +206,7 @@ impl Engine {
             Order::Resume(number) => self.resume(number),
             Order::Cancel(number) => self.cancel(number),
             Order::Retry(number) => self.retry(number),
+            Order::Remove(number) => self.remove(number),
             Order::Limit(Limit(up), Limit(down)) => self
                 .net
                 .handle
@@ -207,20 +242,26 @@ impl Engine {
     ///
     /// # Errors
     /// If the network part of the program has ended.
-    pub fn next(&mut self) -> Result<Option<News>> {
-        if let Some(news) = self.news.pop_front() {
-            return Ok(Some(news));
-        }
-        self.give_up_old_dials();
-        while let Ok(work) = self.works.1.try_recv() {
-            self.worked(work)?;
+    pub fn next_news(&mut self) -> Result<Option<News>> {
+        if self.news.is_empty() {
+            self.give_up_old_dials();
+            while let Ok(work) = self.works.1.try_recv() {
+                self.worked(work)?;
+            }
         }
         if self.news.is_empty()
             && let Some(event) = self.net.next()?
         {
             self.happened(event)?;
         }
+        // Nothing is told before it would outlive a crash.
+        self.keep();
         Ok(self.news.pop_front())
+    }
+
+    /// What ends the wait for news early.
+    pub fn waker(&self) -> Waker {
+        self.net.waker()
     }
 
     /// Whether something is still on its way: transfers that come or are being taken, and words that wait.
@@ -307,6 +348,22 @@ impl Engine {
     fn who(&self, node: NodeId) -> Who {
         Who { node, name: self.nodes.shown(node) }
     }
+}
+
+/// Listens where the user said; where any port does, on that of the last time if it is free, so that tickets stay true.
+fn listening(listen: &[Listen], port: Option<u16>, seed: [u8; 32], run: &Run, rates: Rates) -> Result<Net> {
+    let known = match (listen, port) {
+        ([Listen::Address(address)], Some(port)) if address.port() == 0 => {
+            Some(Listen::Address(SocketAddr::new(address.ip(), port)))
+        }
+        _ => None,
+    };
+    if let Some(known) = known
+        && let Ok(net) = Net::listening((&[known], None), seed, run, rates)
+    {
+        return Ok(net);
+    }
+    Net::listening((listen, port), seed, run, rates)
 }
 
 /// The seed of this node's own key: made when it is first needed.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use truecopy_protocol::NodeId;
 
 use super::nodes::fingerprint;
@@ -18,7 +19,8 @@ pub struct Who {
 }
 
 /// How a transfer stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum State {
     /// Its files are hashed.
     Preparing,
@@ -39,6 +41,28 @@ pub enum State {
 }
 
 impl State {
+    /// The state of a word.
+    pub fn read(word: &str, why: Option<&str>) -> Option<Self> {
+        let plain = [
+            Self::Preparing,
+            Self::Offered,
+            Self::Running,
+            Self::Paused,
+            Self::Done,
+            Self::Declined,
+            Self::Cancelled,
+        ];
+        match why {
+            Some(why) if word == "failed" => Some(Self::Failed(why.to_owned())),
+            _ => plain.into_iter().find(|state| state.word() == word),
+        }
+    }
+
+    /// Whether it goes on by itself.
+    pub const fn is_live(&self) -> bool {
+        matches!(self, Self::Preparing | Self::Offered | Self::Running)
+    }
+
     /// A word for programs and people.
     pub const fn word(&self) -> &'static str {
         match self {
@@ -71,6 +95,23 @@ pub struct Shape {
     pub moved: u64,
     /// Bytes in all.
     pub size: u64,
+    /// What opens it for everybody, while it is served to everybody. A secret; events tell it once, on its own.
+    pub ticket: Option<String>,
+}
+
+/// Files that somebody offers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offering {
+    /// By this number it is accepted or declined.
+    pub number: u32,
+    /// By whom.
+    pub from: Who,
+    /// What it is called: their word.
+    pub name: String,
+    /// Bytes: their word.
+    pub size: u64,
+    /// Files: their word.
+    pub files: u32,
 }
 
 /// What a node tells its user.
@@ -78,6 +119,8 @@ pub struct Shape {
 pub enum News {
     /// Others can reach it at this address.
     Listening(String),
+    /// The local API is asked at this address.
+    Answering(String),
     /// Its own key.
     Myself(NodeId),
     /// A node is here.
@@ -118,20 +161,14 @@ pub enum News {
         what: String,
     },
     /// Files are offered.
-    Offered {
-        /// By this number it is accepted or declined.
-        number: u32,
-        /// By whom.
-        from: Who,
-        /// What it is called: their word.
-        name: String,
-        /// Bytes: their word.
-        size: u64,
-        /// Files: their word.
-        files: u32,
-    },
+    Offered(Offering),
     /// A transfer has changed, or is listed.
     Transfer(Shape),
+    /// A transfer is forgotten.
+    Forgotten {
+        /// Which.
+        number: u32,
+    },
     /// What opens a share.
     Ticket {
         /// The transfer that serves it.
@@ -157,14 +194,15 @@ impl News {
     pub fn line(&self) -> String {
         let shown = |text: &str| Shown::terminal(text.as_bytes()).to_string();
         match self {
-            Self::Listening(address) => format!("listening on {address}"),
+            Self::Listening(address) => format!("listening on {}", shown(address)),
+            Self::Answering(address) => format!("the local API is at {}", shown(address)),
             Self::Myself(node) => format!("this node is {}", fingerprint(*node)),
             Self::Met { who, address, is_new } => {
                 let key = fingerprint(who.node);
                 let new = if *is_new { "; its key is new here, and remembered" } else { "" };
-                format!("+ {} is here ({key}, {address}){new}", shown(&who.name))
+                format!("+ {} is here ({key}, {}){new}", shown(&who.name), shown(address))
             }
-            Self::Left { who, why } => format!("- {} is gone: {why}", shown(&who.name)),
+            Self::Left { who, why } => format!("- {} is gone: {}", shown(&who.name), shown(why)),
             Self::Said { from, text, to_all } => {
                 let all = if *to_all { " to all" } else { "" };
                 format!("<{}{all}> {}", shown(&from.name), shown(text))
@@ -173,7 +211,7 @@ impl News {
             Self::Undelivered { to, what } => {
                 format!("! not known to have come to {}: {}", shown(to), shown(what))
             }
-            Self::Offered { number, from, name, size, files } => format!(
+            Self::Offered(Offering { number, from, name, size, files }) => format!(
                 "? {} offers {}: {}, {} (accept {number}, decline {number})",
                 shown(&from.name),
                 Shown::name(name.as_bytes()),
@@ -181,9 +219,10 @@ impl News {
                 count(u64::from(*files), "file")
             ),
             Self::Transfer(shape) => shape.line(),
+            Self::Forgotten { number } => format!("[{number}] is forgotten"),
             Self::Ticket { ticket, .. } => ticket.clone(),
             Self::Here { who, address } => {
-                format!("  {:<20} {}  {address}", shown(&who.name), fingerprint(who.node))
+                format!("  {:<20} {}  {}", shown(&who.name), fingerprint(who.node), shown(address))
             }
             Self::Note(text) => shown(text),
             Self::Trouble(text) => format!("! {}", shown(text)),
@@ -197,6 +236,7 @@ impl News {
             |object: Object, who: &Who| object.text("node", &who.node.to_hex()).text("name", &who.name);
         match self {
             Self::Listening(address) => event("listening").text("address", address),
+            Self::Answering(address) => event("answering").text("address", address),
             Self::Myself(node) => event("myself").text("node", &node.to_hex()),
             Self::Met { who, address, is_new } => {
                 with(event("met"), who).text("address", address).truth("new", *is_new)
@@ -207,12 +247,13 @@ impl News {
             }
             Self::Delivered { to } => with(event("delivered"), to),
             Self::Undelivered { to, what } => event("undelivered").text("to", to).text("what", what),
-            Self::Offered { number, from, name, size, files } => with(event("offered"), from)
+            Self::Offered(Offering { number, from, name, size, files }) => with(event("offered"), from)
                 .number("offer", u64::from(*number))
                 .text("title", name)
                 .number("size", *size)
                 .number("files", u64::from(*files)),
             Self::Transfer(shape) => shape.json(event("transfer")),
+            Self::Forgotten { number } => event("transfer-forgotten").number("transfer", u64::from(*number)),
             Self::Ticket { number, ticket } => {
                 event("ticket").number("transfer", u64::from(*number)).text("ticket", ticket)
             }

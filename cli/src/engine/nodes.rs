@@ -146,9 +146,10 @@ pub fn fingerprint(node: NodeId) -> String {
     hex(&node.0)[..FINGERPRINT].to_owned()
 }
 
-fn parse_key(text: &str) -> Option<NodeId> {
+/// A key of 64 hexadecimal digits.
+pub fn parse_key(text: &str) -> Option<NodeId> {
     let mut key = [0; 32];
-    if text.len() != 64 || !text.is_ascii() {
+    if text.len() != 64 || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
         return None;
     }
     for (byte, digits) in key.iter_mut().zip(text.as_bytes().chunks(2)) {

@@ -32,6 +32,8 @@ pub enum Order {
     Cancel(u32),
     /// Dial at once, or fetch again what failed.
     Retry(u32),
+    /// Forget a transfer; end it first if it is under way.
+    Remove(u32),
     /// Limits of rates, up and down.
     Limit(Limit, Limit),
     /// Call a node by a name.
@@ -61,6 +63,7 @@ pub const HELP: &[(&str, &str)] = &[
     ("peers", "who is here"),
     ("transfers", "what moves, and what is offered"),
     ("pause|resume|cancel|retry TRANSFER", "steer a transfer"),
+    ("rm TRANSFER", "forget it; what is verified is kept"),
     ("limit UP[/DOWN]", "at most so many bytes a second, as 5M, 800K/none"),
     ("name PEER NAME", "call a node so"),
     ("trust PEER, distrust PEER", "take its offers unasked, or no longer"),
@@ -108,6 +111,7 @@ impl Order {
             "resume" => Self::Resume(number()?),
             "cancel" => Self::Cancel(number()?),
             "retry" => Self::Retry(number()?),
+            "rm" => Self::Remove(number()?),
             "limit" => {
                 let text = one()?;
                 let (up, down) = text.split_once('/').unwrap_or((&text, &text));

@@ -9,7 +9,7 @@ use truecopy_protocol::output::{Heard, PeerGone, Waiting};
 use truecopy_protocol::wire::{Answer, Answered, Reason};
 use truecopy_protocol::{Candidate, ConnId, NodeId};
 
-use super::news::News;
+use super::news::{News, Offering};
 use super::transfers::Offered;
 use super::{Accepting, Dialled, Engine, FINDING, LOBBY, Then};
 use crate::args::PeerSpec;
@@ -222,14 +222,19 @@ impl Engine {
             Heard::Text(text) => self.tell(News::Said { from: who, text: text.text, to_all: false }),
             Heard::Call(text) => self.tell(News::Said { from: who, text: text.text, to_all: true }),
             Heard::Offer { life, offer } => {
+                if let Some(answered) = self.offered_again(from, life, &offer) {
+                    return answered;
+                }
                 if self.offers.len() >= OFFERS_MAX {
                     return self.answer(from, life, offer.number, Answer::Declined);
                 }
                 self.number += 1;
                 let number = self.number;
                 let (name, size, files) = (offer.name.clone(), offer.size, offer.files);
-                self.offers.insert(number, Offered { from, life, offer });
-                self.tell(News::Offered { number, from: who, name, size, files });
+                let at = self.present.get(&from).and_then(|present| present.reachable);
+                self.offers.insert(number, Offered { from, life, offer, at });
+                self.is_changed = true;
+                self.tell(News::Offered(Offering { number, from: who, name, size, files }));
                 if self.accepting == Accepting::All || self.nodes.is_trusted(from) {
                     return self.accept(number, None, Vec::new());
                 }
@@ -244,11 +249,8 @@ impl Engine {
     }
 
     pub(super) fn list_peers(&mut self) {
-        let rows: Vec<News> = self
-            .present
-            .iter()
-            .map(|(node, present)| News::Here { who: self.who(*node), address: present.seen.clone() })
-            .collect();
+        let here = self.present().into_iter();
+        let rows: Vec<News> = here.map(|(who, address)| News::Here { who, address }).collect();
         if rows.is_empty() {
             self.tell(News::Note("nobody is here".into()));
         }

@@ -1,6 +1,7 @@
 //! What a node offers, serves and fetches for its user.
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
@@ -12,10 +13,10 @@ use truecopy_protocol::content::ticket::Ticket;
 use truecopy_protocol::input::{Command, Fetch, PeerHint, Say, Share as Served, Swarming};
 use truecopy_protocol::output::{Event, Failure, Refusal};
 use truecopy_protocol::wire::{Answer, Offer, Reason};
-use truecopy_protocol::{AccessSecret, Candidate, EntryIndex, NodeId, ShareId};
+use truecopy_protocol::{AccessSecret, Candidate, ContentId, EntryIndex, NodeId, ShareId, Trackers};
 
 use super::Engine;
-use super::news::{News, Shape, State};
+use super::news::{News, State};
 use crate::addresses;
 use crate::args::{GetArgs, OnConflict, OutputArgs};
 use crate::commands::get::offer::{self, Answer as Looked, Asking, Before, Patterns};
@@ -33,45 +34,76 @@ pub(super) struct Offered {
     pub(super) from: NodeId,
     pub(super) life: u64,
     pub(super) offer: Offer,
+    /// Where it took connections then.
+    pub(super) at: Option<SocketAddr>,
 }
 
 /// Something that is offered, served or fetched.
 pub(super) struct Transfer {
     /// Its share in the core; none while it has none.
-    share: Option<ShareId>,
-    with: Option<NodeId>,
-    name: Vec<u8>,
-    size: u64,
-    moved: u64,
-    state: State,
-    next: Next,
-    way: Way,
+    pub(super) share: Option<ShareId>,
+    pub(super) with: Option<NodeId>,
+    pub(super) name: Vec<u8>,
+    pub(super) size: u64,
+    pub(super) moved: u64,
+    pub(super) state: State,
+    pub(super) next: Next,
+    pub(super) way: Way,
 }
+
+/// Transfers at once, those that are over included.
+const TRANSFERS_MAX: usize = 10_000;
 
 /// What follows when a transfer has ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Next {
+pub(super) enum Next {
     Nothing,
     /// The user wants it again.
     Again,
 }
 
-enum Way {
+pub(super) enum Way {
     /// To others.
-    Out,
+    Out(Box<Given>),
     /// To here, as this was asked for.
     In(Box<Asked>),
 }
 
+/// What is served: enough to serve it again under the same name.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Given {
+    pub(super) paths: Vec<PathBuf>,
+    /// What it is and what opens it, once it was hashed.
+    pub(super) known: Option<(ContentId, AccessSecret)>,
+    /// What opens it for everybody, if it is for everybody.
+    pub(super) ticket: Option<String>,
+    /// It was accepted before this run: it is not offered once more.
+    pub(super) is_accepted: bool,
+}
+
 /// What is fetched, and whereto: enough to fetch it again.
 #[derive(Clone)]
-struct Asked {
-    fetch: Fetch,
-    folder: PathBuf,
-    only: Vec<String>,
+pub(super) struct Asked {
+    pub(super) fetch: Fetch,
+    pub(super) place: Place,
     manifest: Option<Arc<Manifest>>,
     /// Held until all is placed.
     storage: Option<Arc<Witness>>,
+}
+
+impl Asked {
+    pub(super) const fn new(fetch: Fetch, place: Place) -> Self {
+        Self { fetch, place, manifest: None, storage: None }
+    }
+}
+
+/// Where a fetch goes, and what of it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Place {
+    /// None: where the user wants files that no folder is named for.
+    pub(super) folder: Option<PathBuf>,
+    pub(super) only: Vec<String>,
+    pub(super) trackers: Trackers,
 }
 
 /// Work that was done on a thread of its own.
@@ -101,6 +133,8 @@ impl Engine {
         if let Some(missing) = paths.iter().find(|path| !path.exists()) {
             return Err(Error::usage(format!("{} is not there", missing.display())));
         }
+        let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        let paths: Vec<PathBuf> = paths.iter().map(absolute).collect();
         let name = paths.first().and_then(|path| path.file_name()).unwrap_or_default();
         let transfer = Transfer {
             share: None,
@@ -110,9 +144,17 @@ impl Engine {
             moved: 0,
             state: State::Preparing,
             next: Next::Nothing,
-            way: Way::Out,
+            way: Way::Out(Box::new(Given { paths, ..Given::default() })),
         };
-        let number = self.add(transfer);
+        let number = self.add(transfer)?;
+        self.hash(number)
+    }
+
+    /// Hashes what is to be served, beside all else.
+    pub(super) fn hash(&mut self, number: u32) -> Result<()> {
+        let Some(Transfer { way: Way::Out(given), .. }) = self.transfers.get(&number) else { return Ok(()) };
+        let paths = given.paths.clone();
+        self.is_changed = true;
         self.work(move || {
             let options = Options { links: Links::Keep, hasher: &AtOnce };
             let prepared = prepare::prepare(&paths, &options, None, &Monitor::new());
@@ -120,10 +162,18 @@ impl Engine {
         })
     }
 
-    fn add(&mut self, transfer: Transfer) -> u32 {
+    fn add(&mut self, transfer: Transfer) -> Result<u32> {
+        self.has_room()?;
         self.number += 1;
         self.transfers.insert(self.number, transfer);
-        self.number
+        Ok(self.number)
+    }
+
+    fn has_room(&self) -> Result<()> {
+        if self.transfers.len() < TRANSFERS_MAX {
+            return Ok(());
+        }
+        Err(Error::new(Exit::Limit, format!("there are {TRANSFERS_MAX} transfers")).hint("`rm` what is over"))
     }
 
     fn new_share(&mut self) -> ShareId {
@@ -132,10 +182,11 @@ impl Engine {
     }
 
     fn work(&self, work: impl FnOnce() -> Work + Send + 'static) -> Result<()> {
-        let to = self.works.0.clone();
+        let (to, waker) = (self.works.0.clone(), self.net.waker());
         let spawned = thread::Builder::new().name("engine-work".into()).spawn(move || {
             // If the engine has ended, nobody waits for it.
             let _ = to.send(work());
+            waker.wake();
         });
         spawned.map(drop).map_err(|error| Error::new(Exit::Unexpected, error))
     }
@@ -160,10 +211,27 @@ impl Engine {
 
     /// What was hashed is served, and offered or told.
     fn serve(&mut self, number: u32, prepared: Prepared) -> Result<()> {
-        let mut secret = [0; 32];
-        aws_lc_rs::rand::fill(&mut secret)
-            .map_err(|_| Error::new(Exit::Unexpected, "the system gives no random numbers"))?;
-        let (share, secret) = (self.new_share(), AccessSecret(secret));
+        let transfer = self.transfers.get_mut(&number).filter(|transfer| transfer.state == State::Preparing);
+        let Some(Transfer { way: Way::Out(given), with, .. }) = transfer else {
+            // It was ended meanwhile.
+            return Ok(());
+        };
+        let (content, with) = (prepared.manifest.content_id(), *with);
+        let secret = match given.known {
+            Some((known, _)) if known != content => {
+                let why = "its files are not what they were: share them again";
+                self.turn(number, State::Failed(why.into()));
+                return Ok(());
+            }
+            Some((_, secret)) => secret,
+            None => random_secret()?,
+        };
+        given.known = Some((content, secret));
+        let is_accepted = given.is_accepted;
+        // Before anybody is offered it: after a crash it is the same.
+        self.is_changed = true;
+        self.keep();
+        let share = self.new_share();
         let standing = Standing::prepared(prepared);
         self.net.handle.register(share, standing.serving(&self.run)?);
         let manifest = Arc::clone(&standing.manifest);
@@ -171,8 +239,11 @@ impl Engine {
         let Some(transfer) = self.transfers.get_mut(&number) else { return Ok(()) };
         transfer.share = Some(share);
         transfer.size = manifest.total_size();
-        let content = manifest.content_id();
-        match transfer.with {
+        match with {
+            Some(_) if is_accepted => {
+                self.turn(number, State::Running);
+                Ok(())
+            }
             Some(to) => {
                 let name = String::from_utf8_lossy(&transfer.name);
                 let name = name.chars().take(60).collect::<String>();
@@ -184,10 +255,13 @@ impl Engine {
             }
             None => {
                 let addresses = addresses::reachable(self.net.handle.addresses());
-                let trackers = truecopy_protocol::Trackers::default();
-                let ticket = Ticket { content, secret, node: self.me, addresses, trackers };
+                let trackers = Trackers::default();
+                let ticket = Ticket { content, secret, node: self.me, addresses, trackers }.text();
+                if let Way::Out(given) = &mut transfer.way {
+                    given.ticket = Some(ticket.clone());
+                }
                 self.turn(number, State::Running);
-                self.tell(News::Ticket { number, ticket: ticket.text() });
+                self.tell(News::Ticket { number, ticket });
                 Ok(())
             }
         }
@@ -195,28 +269,32 @@ impl Engine {
 
     /// Fetches what was offered.
     pub(super) fn accept(&mut self, number: u32, folder: Option<PathBuf>, only: Vec<String>) -> Result<()> {
-        let Some(Offered { from, offer, .. }) = self.offers.get(&number) else {
+        let Some(Offered { from, offer, at, .. }) = self.offers.get(&number) else {
             return Err(Error::usage(format!("there is no offer {number}")).hint("`transfers` lists them"));
         };
-        let (from, offer) = (*from, offer.clone());
-        let reachable = self.present.get(&from).and_then(|present| present.reachable);
+        let (from, offer, at) = (*from, offer.clone(), *at);
+        let reachable = self.present.get(&from).and_then(|present| present.reachable).or(at);
         let known = self.nodes.address(from).and_then(|address| address.parse::<Candidate>().ok());
         let addresses: Vec<Candidate> = reachable.map(Candidate::Tcp).into_iter().chain(known).collect();
         if addresses.is_empty() {
             return Err(Error::new(Exit::PeerNotFound, "it is not known where that node takes connections")
                 .hint("have it listen at a port that can be reached, or connect to it"));
         }
+        self.has_room()?;
         let peers = vec![PeerHint { key: Some(from), addresses }];
         let fetch = Fetch::new(ShareId(0), offer.content, offer.secret, peers);
         let transfer = (offer.name.into_bytes(), offer.size, Some(from));
         let Some(Offered { life, offer, .. }) = self.offers.remove(&number) else { return Ok(()) };
         self.answer(from, life, offer.number, Answer::Accepted)?;
-        self.fetch(number, transfer, fetch, (folder, only))
+        self.fetch(number, transfer, fetch, Place { folder, only, ..Place::default() })
     }
 
     pub(super) fn decline(&mut self, number: u32) -> Result<()> {
+        self.is_changed = true;
         match self.offers.remove(&number) {
-            Some(Offered { from, life, offer }) => self.answer(from, life, offer.number, Answer::Declined),
+            Some(Offered { from, life, offer, .. }) => {
+                self.answer(from, life, offer.number, Answer::Declined)
+            }
             None => Err(Error::usage(format!("there is no offer {number}")).hint("`transfers` lists them")),
         }
     }
@@ -229,33 +307,32 @@ impl Engine {
         let name = wanted.content.to_hex()[..12].to_owned();
         let trackers = wanted.trackers().clone();
         let fetch = wanted.fetch(ShareId(0), &place)?;
+        self.has_room()?;
         self.number += 1;
         let number = self.number;
-        self.fetch(number, (name.into_bytes(), 0, None), fetch, (folder, Vec::new()))?;
-        match self.transfers.get(&number).and_then(|transfer| transfer.share) {
-            Some(share) if !trackers.is_empty() => self.command(Command::AddTrackers { share, trackers }),
-            _ => Ok(()),
-        }
+        let place = Place { folder, trackers, ..Place::default() };
+        self.fetch(number, (name.into_bytes(), 0, None), fetch, place)
     }
 
-    fn fetch(
+    pub(super) fn fetch(
         &mut self,
         number: u32,
         (name, size, with): (Vec<u8>, u64, Option<NodeId>),
         fetch: Fetch,
-        (folder, only): (Option<PathBuf>, Vec<String>),
+        place: Place,
     ) -> Result<()> {
-        let folder = offer::destination(&folder.unwrap_or_else(|| self.folder.clone()))?;
+        let folder = offer::destination(place.folder.as_deref().unwrap_or(&self.folder))?;
         let share = self.new_share();
         let fetch = Fetch { share, swarm: Swarming::Off, ..fetch };
-        let asked = Asked { fetch: fetch.clone(), folder, only, manifest: None, storage: None };
+        let trackers = place.trackers.clone();
+        let asked = Asked::new(fetch.clone(), Place { folder: Some(folder), ..place });
         let (state, way) = (State::Running, Way::In(Box::new(asked)));
         let next = Next::Nothing;
         let transfer = Transfer { share: Some(share), with, name, size, moved: 0, state, next, way };
         self.transfers.insert(number, transfer);
         self.command(Command::Fetch(fetch))?;
         self.tell_transfer(number);
-        Ok(())
+        if trackers.is_empty() { Ok(()) } else { self.command(Command::AddTrackers { share, trackers }) }
     }
 
     /// The core has the list of files: what stands in the way is looked at, beside all else.
@@ -264,8 +341,9 @@ impl Engine {
         let Way::In(asked) = &mut transfer.way else { return Ok(()) };
         asked.manifest = Some(Arc::clone(&manifest));
         transfer.name = manifest.name().to_vec();
-        let (folder, run) = (asked.folder.clone(), self.run.clone());
-        let patterns = Patterns { only: asked.only.clone(), ..Patterns::default() };
+        let folder = asked.place.folder.clone().unwrap_or_else(|| self.folder.clone());
+        let run = self.run.clone();
+        let patterns = Patterns { only: asked.place.only.clone(), ..Patterns::default() };
         self.work(move || {
             let mut args = GetArgs::plain(OsString::new(), folder.clone());
             // Nobody is asked, and nothing is overwritten.
@@ -299,7 +377,7 @@ impl Engine {
     pub(super) fn was_answered(&mut self, from: NodeId, number: u64, answer: Answer) -> Result<()> {
         let number = u32::try_from(number).unwrap_or(0);
         let is_theirs =
-            |transfer: &&mut Transfer| transfer.with == Some(from) && matches!(transfer.way, Way::Out);
+            |transfer: &&mut Transfer| transfer.with == Some(from) && matches!(transfer.way, Way::Out(_));
         match (answer, self.transfers.get_mut(&number).filter(is_theirs)) {
             (Answer::Accepted, Some(_)) => {
                 self.turn(number, State::Running);
@@ -315,6 +393,7 @@ impl Engine {
                 let withdrawn =
                     |offered: &Offered| offered.from == from && offered.offer.number == u64::from(number);
                 self.offers.retain(|_, offered| !withdrawn(offered));
+                self.is_changed = true;
                 Ok(())
             }
             (_, None) => Ok(()),
@@ -372,7 +451,8 @@ impl Engine {
     fn failed(&mut self, number: u32, why: Failure) {
         let Some(Transfer { way: Way::In(asked), .. }) = self.transfers.get_mut(&number) else { return };
         asked.storage = None;
-        let why = words::failure(&why, asked.manifest.as_deref(), &asked.folder).what.to_string();
+        let folder = asked.place.folder.as_ref().unwrap_or(&self.folder);
+        let why = words::failure(&why, asked.manifest.as_deref(), folder).what.to_string();
         self.turn(number, State::Failed(why));
     }
 
@@ -389,6 +469,10 @@ impl Engine {
     }
 
     pub(super) fn resume(&mut self, number: u32) -> Result<()> {
+        if let Some(Transfer { share: None, state: State::Paused, .. }) = self.transfers.get(&number) {
+            // It was paused before this run.
+            return self.retry(number);
+        }
         let share = self.coming(number)?;
         self.turn(number, State::Running);
         self.command(Command::Resume { share })
@@ -396,9 +480,15 @@ impl Engine {
 
     pub(super) fn cancel(&mut self, number: u32) -> Result<()> {
         let transfer = self.transfers.get(&number).ok_or_else(|| unknown(number))?;
-        let Some(share) = transfer.share else { return Err(over(number)) };
+        let Some(share) = transfer.share else {
+            if transfer.is_busy() {
+                self.turn(number, State::Cancelled);
+                return Ok(());
+            }
+            return Err(over(number));
+        };
         let withdrawn = match (&transfer.way, transfer.with, &transfer.state) {
-            (Way::Out, Some(to), State::Offered) => Some(to),
+            (Way::Out(_), Some(to), State::Offered) => Some(to),
             _ => None,
         };
         self.command(Command::End { share, reason: Reason::Cancelled })?;
@@ -425,9 +515,21 @@ impl Engine {
         if transfer.state == State::Done {
             return Err(over(number));
         }
-        let (fetch, folder, only) = (asked.fetch.clone(), asked.folder.clone(), asked.only.clone());
+        let (fetch, place) = (asked.fetch.clone(), asked.place.clone());
         let about = (transfer.name.clone(), transfer.size, transfer.with);
-        self.fetch(number, about, fetch, (Some(folder), only))
+        self.fetch(number, about, fetch, place)
+    }
+
+    /// Forgets a transfer; ends it first if it is under way. What is verified is kept.
+    pub(super) fn remove(&mut self, number: u32) -> Result<()> {
+        let transfer = self.transfers.get(&number).ok_or_else(|| unknown(number))?;
+        if transfer.share.is_some() {
+            self.cancel(number)?;
+        }
+        self.transfers.remove(&number);
+        self.is_changed = true;
+        self.tell(News::Forgotten { number });
+        Ok(())
     }
 
     fn coming(&self, number: u32) -> Result<ShareId> {
@@ -435,7 +537,7 @@ impl Engine {
         match (&transfer.way, transfer.share) {
             (Way::In(_), Some(share)) => Ok(share),
             (Way::In(_), None) => Err(over(number)),
-            (Way::Out, _) => {
+            (Way::Out(_), _) => {
                 Err(Error::usage("the other side decides what it asks for").hint("`cancel` ends it"))
             }
         }
@@ -447,7 +549,7 @@ impl Engine {
     }
 
     /// A transfer stands so now; it is told if that is news.
-    fn turn(&mut self, number: u32, state: State) {
+    pub(super) fn turn(&mut self, number: u32, state: State) {
         if let Some(transfer) = self.transfers.get_mut(&number)
             && transfer.state != state
         {
@@ -457,40 +559,10 @@ impl Engine {
     }
 
     fn tell_transfer(&mut self, number: u32) {
+        self.is_changed = true;
         if let Some(shape) = self.shape(number) {
             self.tell(News::Transfer(shape));
         }
-    }
-
-    fn shape(&self, number: u32) -> Option<Shape> {
-        let transfer = self.transfers.get(&number)?;
-        Some(Shape {
-            number,
-            comes: matches!(transfer.way, Way::In(_)),
-            name: transfer.name.clone(),
-            with: transfer.with.map(|node| self.who(node)),
-            state: transfer.state.clone(),
-            moved: transfer.moved,
-            size: transfer.size,
-        })
-    }
-
-    pub(super) fn list_transfers(&mut self) {
-        let transfers: Vec<News> =
-            self.transfers.keys().filter_map(|number| self.shape(*number)).map(News::Transfer).collect();
-        let offers = self.offers.iter().map(|(number, offered)| News::Offered {
-            number: *number,
-            from: self.who(offered.from),
-            name: offered.offer.name.clone(),
-            size: offered.offer.size,
-            files: offered.offer.files,
-        });
-        let offers: Vec<News> = offers.collect();
-        if transfers.is_empty() && offers.is_empty() {
-            self.tell(News::Note("nothing moves, and nothing is offered".into()));
-        }
-        self.news.extend(transfers);
-        self.news.extend(offers);
     }
 }
 
@@ -515,4 +587,11 @@ fn unknown(number: u32) -> Error {
 
 fn over(number: u32) -> Error {
     Error::usage(format!("transfer {number} is over"))
+}
+
+fn random_secret() -> Result<AccessSecret> {
+    let mut secret = [0; 32];
+    aws_lc_rs::rand::fill(&mut secret)
+        .map_err(|_| Error::new(Exit::Unexpected, "the system gives no random numbers"))?;
+    Ok(AccessSecret(secret))
 }

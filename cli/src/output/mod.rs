@@ -14,7 +14,7 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::args::{Level, OutputArgs};
+use crate::args::{Level, LogFormat, OutputArgs};
 use crate::escape::Shown;
 use crate::exit::Error;
 
@@ -59,6 +59,7 @@ pub struct Reporter {
     mode: Mode,
     level: Level,
     log: Log,
+    format: LogFormat,
     start: Instant,
     live: Mutex<Live>,
 }
@@ -88,7 +89,7 @@ impl Reporter {
             _ => Level::Debug,
         };
         let log = args.log.map_or(Log::Off, Log::UpTo);
-        Self { mode, level, log, start: Instant::now(), live: Mutex::default() }
+        Self { mode, level, log, format: args.log_format, start: Instant::now(), live: Mutex::default() }
     }
 
     /// Time since the program started.
@@ -151,6 +152,13 @@ impl Reporter {
         };
         if !wanted {
             return;
+        }
+        if self.format == LogFormat::Json {
+            let object = Object::event(self.elapsed(), "log").text("level", level.word()).text("what", what);
+            let add = |object: Object, (key, value): &(&str, &dyn std::fmt::Display)| {
+                object.text(&format!("field_{key}"), &value.to_string())
+            };
+            return self.say(Some(fields.iter().fold(object, add).line()));
         }
         let mut line = format!("{:.3} {} {what}", self.elapsed().as_secs_f64(), level.word());
         for (key, value) in fields {

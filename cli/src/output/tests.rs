@@ -5,6 +5,7 @@ use truecopy_mio::prepare::{Progress, WhyDropped};
 use truecopy_protocol::output::Turn;
 
 use super::*;
+use crate::engine::news::{News, Offering, Shape, State, Who};
 use crate::exit::{Error, Exit};
 
 const NODE: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
@@ -178,6 +179,38 @@ fn check(value: &Value, schema: &Value) -> Result<(), String> {
     Ok(())
 }
 
+fn all_news() -> Vec<News> {
+    let evil = || String::from_utf8_lossy(NAME).into_owned();
+    let who = || Who { node: truecopy_protocol::NodeId([7; 32]), name: evil() };
+    let shape = Shape {
+        number: 3,
+        comes: true,
+        name: NAME.to_vec(),
+        with: Some(who()),
+        state: State::Failed(evil()),
+        moved: 5,
+        size: 9,
+        ticket: None,
+    };
+    vec![
+        News::Listening(evil()),
+        News::Answering(evil()),
+        News::Myself(who().node),
+        News::Met { who: who(), address: evil(), is_new: true },
+        News::Left { who: who(), why: evil() },
+        News::Said { from: who(), text: evil(), to_all: false },
+        News::Delivered { to: who() },
+        News::Undelivered { to: evil(), what: evil() },
+        News::Offered(Offering { number: 1, from: who(), name: evil(), size: 2, files: 3 }),
+        News::Transfer(shape),
+        News::Forgotten { number: 3 },
+        News::Ticket { number: 3, ticket: "truecopy:abc".into() },
+        News::Here { who: who(), address: evil() },
+        News::Note(evil()),
+        News::Trouble(evil()),
+    ]
+}
+
 fn check_line(line: &str) -> String {
     let schema: Value = serde_json::from_str(include_str!("../../../docs/json-schema.json")).unwrap();
     assert!(line.ends_with('\n') && line.matches('\n').count() == 1);
@@ -196,6 +229,7 @@ fn every_line_is_as_the_schema_says_and_every_kind_occurs() {
     for exit in Exit::ALL.into_iter().skip(1) {
         seen.push(check_line(&json::failure(now, &Error::new(exit, "what").hint("hint"))));
     }
+    seen.extend(all_news().iter().map(|news| check_line(&news.json(now))));
     let schema: Value = serde_json::from_str(include_str!("../../../docs/json-schema.json")).unwrap();
     for kind in schema["oneOf"].as_array().unwrap() {
         assert!(seen.iter().any(|ev| kind["title"] == **ev), "{} is never told", kind["title"]);
@@ -206,6 +240,10 @@ fn every_line_is_as_the_schema_says_and_every_kind_occurs() {
 
 #[test]
 fn no_event_lets_a_hostile_name_through() {
+    let lines = all_news().into_iter().flat_map(|news| [news.line(), news.json(Duration::ZERO)]);
+    for text in lines {
+        assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
+    }
     for event in all() {
         let mut texts = vec![json::line(Duration::ZERO, &event)];
         texts.extend(human::sentence(&event));

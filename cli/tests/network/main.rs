@@ -5,15 +5,18 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod api;
 mod basics;
 mod broken;
 mod campaign;
 mod changed;
 mod conflicts;
+mod daemon;
 mod disk;
 mod hostile_names;
 mod metadata;
 mod node;
+mod openapi;
 mod process;
 mod proxy;
 mod resume;

@@ -52,3 +52,19 @@ fn the_end_comes_after_what_was_said_before() {
     assert!(events.recv_timeout(Duration::ZERO).is_ok());
     assert_eq!(events.recv_timeout(Duration::from_secs(9)).err(), Some(RecvTimeoutError::Disconnected));
 }
+
+#[test]
+fn a_wait_is_ended_by_whoever_wakes_it_even_before_it_begins() {
+    let (sender, events) = queue();
+    let long = Duration::from_secs(600);
+    events.waker().wake();
+    assert_eq!(events.recv_timeout(long).err(), Some(RecvTimeoutError::Timeout));
+    let waker = events.waker();
+    let thread = std::thread::spawn(move || waker.wake());
+    assert_eq!(events.recv_timeout(long).err(), Some(RecvTimeoutError::Timeout));
+    thread.join().unwrap();
+    // What has happened comes first.
+    events.waker().wake();
+    sender.send(fetching());
+    assert!(events.recv_timeout(long).is_ok());
+}

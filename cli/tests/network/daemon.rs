@@ -1,0 +1,294 @@
+//! The daemon: who may ask, what can be ordered, what is told, and what outlives it.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::api::{Daemon, command, exchange};
+use crate::common::{Ran, World, sample};
+use crate::process::{Process, assert_same, names, write_random};
+
+#[test]
+fn nobody_without_the_token_and_no_page_of_a_browser_is_answered() {
+    let world = World::new();
+    let daemon = Daemon::start(&world, "home", &["--api-host", "files.example"]);
+    let (api, token) = (&daemon.api, &daemon.token);
+    let ask = |path: &str, headers: &str| daemon.raw("GET", path, headers, b"");
+    let bearer = format!("Authorization: Bearer {token}\r\n");
+    for path in ["/v1/status", "/v1/transfers", "/v1/events", "/metrics", "/healthz", "/nothing"] {
+        let without = ask(path, &format!("Host: {api}\r\n"));
+        assert_eq!((without.status, without.error().as_str()), (401, "wrong-token"), "{path}");
+        assert!(without.head.contains("www-authenticate: Bearer"), "{}", without.head);
+        let wrong = format!("Host: {api}\r\nAuthorization: Bearer {}\r\n", "0".repeat(64));
+        assert_eq!(ask(path, &wrong).status, 401, "{path}");
+        let host = ask(path, &format!("Host: evil.example\r\n{bearer}"));
+        assert_eq!((host.status, host.error().as_str()), (403, "wrong-host"), "{path}");
+        let origin = ask(path, &format!("Host: {api}\r\nOrigin: http://evil.example\r\n{bearer}"));
+        assert_eq!((origin.status, origin.error().as_str()), (403, "wrong-origin"), "{path}");
+    }
+    assert_eq!(ask("/v1/status", &bearer).status, 403, "without a host");
+    let port = api.rsplit_once(':').unwrap().1;
+    for host in [api.clone(), format!("localhost:{port}"), "files.example".into()] {
+        let same = format!("Host: {host}\r\nOrigin: http://{host}\r\n{bearer}");
+        assert_eq!(ask("/v1/status", &same).status, 200, "{host}");
+    }
+    for file in ["api.token", "api.address", "transfers"] {
+        let mode = fs::metadata(world.path("home/state").join(file)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{file}");
+    }
+}
+
+#[test]
+fn a_home_has_one_daemon_and_an_orderly_end_takes_its_address_away() {
+    let world = World::new();
+    let daemon = Daemon::start(&world, "home", &[]);
+    let second = Ran(command(&world, "home", &["daemon"]).output().unwrap()).exits(9);
+    assert!(second.err().contains("runs already"), "{}", second.err());
+    let mut events = daemon.events(None);
+    daemon.process.signal(Signal::TERM);
+    daemon.process.exits(143);
+    assert!(events.next().is_none(), "streams end with it");
+    assert!(!world.path("home/state/api.address").exists() && !world.path("home/state/api.token").exists());
+    let outside = Ran(command(&world, "home", &["daemon", "--api", "0.0.0.0:0"]).output().unwrap());
+    outside.exits(2);
+}
+
+#[test]
+fn every_order_of_the_console_can_be_given() {
+    let world = World::new();
+    sample(&world);
+    let share = world.path("share");
+    let (one, two) = (Daemon::start(&world, "one", &[]), Daemon::start(&world, "two", &[]));
+    one.order(&json!({ "order": "connect", "to": two.address }));
+    one.process.event("met", |event| event["node"] == *two.key);
+    one.order(&json!({ "order": "name", "peer": two.address, "name": "zwei" }));
+    one.order(&json!({ "order": "send", "to": "zwei", "text": "héllo" }));
+    two.process.event("said", |event| event["text"] == "héllo" && event["node"] == *one.key);
+    one.process.event("delivered", |event| event["name"] == "zwei");
+    one.order(&json!({ "order": "broadcast", "text": "all" }));
+    two.process.event("said", |event| event["text"] == "all" && event["to_all"] == true);
+    let here = one.get("/v1/peers").json();
+    assert_eq!(
+        (&here["peers"][0]["name"], &here["peers"][0]["address"]),
+        (&json!("zwei"), &json!(two.address))
+    );
+    // Offers: one is accepted in part, one declined, one taken unasked.
+    let offer = || one.order(&json!({ "order": "sendfile", "to": "zwei", "paths": [share] }));
+    let first = offer();
+    let offered = two.process.event("offered", |_| true)["offer"].clone();
+    assert_eq!(two.get("/v1/transfers").json()["offers"][0]["offer"], offered);
+    let part = world.path("part");
+    two.order(&json!({ "order": "accept", "offer": offered, "folder": part, "only": ["large"] }));
+    one.stands(first, "done");
+    two.stands(offered.as_u64().unwrap(), "done");
+    assert_eq!(names(&part.join("share")), ["large"]);
+    let second = offer();
+    let other = two.process.event("offered", |event| event["offer"] != offered)["offer"].clone();
+    two.order(&json!({ "order": "decline", "offer": other }));
+    one.stands(second, "declined");
+    two.order(&json!({ "order": "trust", "peer": one.key }));
+    one.stands(offer(), "done");
+    assert_same(&share, &world.path("two-files/share"));
+    two.order(&json!({ "order": "distrust", "peer": one.key }));
+    two.order(&json!({ "order": "quit" }));
+    two.process.exits(0).events();
+}
+
+#[test]
+fn a_share_is_fetched_steered_and_forgotten() {
+    let world = World::new();
+    write_random(&world.path("film"), 40_000_000, 7);
+    let (one, two) = (Daemon::start(&world, "one", &[]), Daemon::start(&world, "two", &[]));
+    let served = one.order(&json!({ "order": "share", "paths": [world.path("film")] }));
+    one.process.event("ticket", |event| event["transfer"] == served);
+    let ticket = one.transfer(served)["ticket"].clone();
+    two.order(&json!({ "order": "limit", "up": null, "down": 8_000_000 }));
+    let mut events = two.events(None);
+    let fetched = two.order(&json!({ "order": "get", "source": ticket, "folder": world.path("there") }));
+    events.moves(fetched);
+    // By the commands, which find the daemon by its home.
+    let run = |args: &[&str]| Ran(command(&world, "two", args).output().unwrap());
+    let number = fetched.to_string();
+    assert!(run(&["pause", &number]).exits(0).out().contains("paused"));
+    assert_eq!(two.transfer(fetched)["state"], "paused");
+    assert!(run(&["resume", &number]).exits(0).out().contains('%'));
+    assert!(run(&["cancel", &number]).exits(0).out().contains("cancelled"));
+    two.order(&json!({ "order": "limit", "up": null, "down": null }));
+    run(&["retry", &number]).exits(0);
+    two.stands(fetched, "done");
+    assert_same(&world.path("film"), &world.path("there/film"));
+    let status = run(&["status"]).exits(0).out();
+    let told = format!("[{fetched}] ← film: done");
+    assert!(status.contains(&told) && status.contains(&two.key[..16]), "{status}");
+    let lines = run(&["status", "--json"]).exits(0).out();
+    let events: Vec<_> = lines.lines().map(crate::schema::check_line).collect();
+    assert!(events.iter().any(|event| event["ev"] == "transfer" && event["state"] == "done"), "{lines}");
+    run(&["rm", &number]).exits(0);
+    assert!(two.transfer(fetched).is_null() && world.path("there/film").exists());
+    let unknown = run(&["pause", &number]).exits(2);
+    assert!(unknown.err().contains("no transfer"), "{}", unknown.err());
+}
+
+#[test]
+fn without_a_daemon_the_commands_say_so() {
+    let world = World::new();
+    for args in [&["status"][..], &["pause", "1"], &["rm", "1"]] {
+        let ran = world.run(args).exits(20);
+        assert!(ran.err().contains("truecopy daemon"), "{}", ran.err());
+    }
+    let mut daemon = Daemon::start(&world, "home", &[]);
+    world.run(&["status"]).exits(0);
+    daemon.process.kill();
+    assert!(world.path("home/state/api.address").exists());
+    world.run(&["status"]).exits(20);
+}
+
+#[test]
+fn events_go_on_after_the_last_one_that_was_read() {
+    let world = World::new();
+    let (one, two) = (Daemon::start(&world, "one", &[]), Daemon::start(&world, "two", &[]));
+    let mut events = two.events(None);
+    let say = |text: &str| one.order(&json!({ "order": "send", "to": two.address, "text": text }));
+    say("first");
+    let first = events.until(|told| told.data["text"] == "first").id.unwrap();
+    drop(events);
+    for text in ["second", "third"] {
+        say(text);
+        two.process.event("said", |event| event["text"] == text);
+    }
+    let mut events = two.events(Some(&first));
+    for text in ["second", "third"] {
+        let told = events.next().unwrap();
+        assert_eq!(
+            (told.data["text"].as_str(), told.id.is_some()),
+            (Some(text), true),
+            "each once, in order"
+        );
+    }
+    // An id of another run: what this one has told, and that something may be missing.
+    let mut events = two.events(Some("00000000-5"));
+    let gap = events.next().unwrap();
+    assert_eq!((gap.kind.as_str(), &gap.data["restarted"]), ("gap", &json!(true)));
+    assert_eq!(events.next().unwrap().data["ev"], "answering");
+    events.until(|told| told.data["text"] == "third");
+}
+
+#[test]
+fn a_fetch_goes_on_after_kill_9_and_its_ticket_opens_what_is_served_again() {
+    let world = World::new();
+    write_random(&world.path("film"), 30_000_000, 9);
+    let mut one = Daemon::start(&world, "one", &["--limit-up", "8M"]);
+    let served = one.order(&json!({ "order": "share", "paths": [world.path("film")] }));
+    one.stands(served, "running");
+    let ticket = one.transfer(served)["ticket"].clone();
+    let mut two = Daemon::start(&world, "two", &[]);
+    let mut events = two.events(None);
+    let fetched = two.order(&json!({ "order": "get", "source": ticket }));
+    events.moves(fetched);
+    // Both at once, in the midst of it: nobody says goodbye.
+    two.process.kill();
+    one.process.kill();
+    let again = Daemon::start(&world, "two", &[]);
+    let one = Daemon::start(&world, "one", &[]);
+    one.stands(served, "running");
+    assert_eq!(one.transfer(served)["ticket"], ticket, "the same key, port and secret");
+    again.stands(fetched, "done");
+    assert_same(&world.path("film"), &world.path("two-files/film"));
+    // What is over is still listed, and what is forgotten is not, after one more start.
+    one.steer("rm", served);
+    drop((again, one));
+    let (one, two) = (Daemon::start(&world, "one", &[]), Daemon::start(&world, "two", &[]));
+    assert_eq!(two.transfer(fetched)["state"], "done");
+    assert!(one.transfer(served).is_null());
+}
+
+#[test]
+fn what_was_paused_or_offered_before_kill_9_still_is() {
+    let world = World::new();
+    sample(&world);
+    write_random(&world.path("film"), 20_000_000, 11);
+    let mut one = Daemon::start(&world, "one", &["--limit-up", "4M"]);
+    let mut two = Daemon::start(&world, "two", &[]);
+    let served = one.order(&json!({ "order": "share", "paths": [world.path("film")] }));
+    one.stands(served, "running");
+    let fetched = two.order(&json!({ "order": "get", "source": one.transfer(served)["ticket"] }));
+    two.steer("pause", fetched);
+    let share = world.path("share");
+    let offered = one.order(&json!({ "order": "sendfile", "to": two.address, "paths": [share] }));
+    // It is offered as soon as they have met.
+    assert_eq!(offered, 0);
+    let offer = two.process.event("offered", |_| true)["offer"].clone();
+    one.process.kill();
+    two.process.kill();
+    let one = Daemon::start(&world, "one", &[]);
+    let two = Daemon::start(&world, "two", &[]);
+    assert_eq!(two.transfer(fetched)["state"], "paused");
+    two.process.event("met", |event| event["node"] == *one.key);
+    let offers = two.get("/v1/transfers").json()["offers"].clone();
+    assert_eq!((&offers[0]["offer"], offers.as_array().unwrap().len()), (&offer, 1), "once, as before");
+    two.order(&json!({ "order": "accept", "offer": offer }));
+    two.stands(offer.as_u64().unwrap(), "done");
+    assert_same(&share, &world.path("two-files/share"));
+    two.steer("resume", fetched);
+    two.stands(fetched, "done");
+}
+
+#[test]
+fn what_changed_while_the_daemon_was_away_is_not_served_under_the_old_name() {
+    let world = World::new();
+    sample(&world);
+    let mut one = Daemon::start(&world, "one", &[]);
+    let served = one.order(&json!({ "order": "share", "paths": [world.path("share")] }));
+    one.stands(served, "running");
+    one.process.kill();
+    fs::write(world.path("share/empty"), b"no more").unwrap();
+    let one = Daemon::start(&world, "one", &[]);
+    one.stands(served, "failed");
+    assert!(one.transfer(served)["why"].as_str().unwrap().contains("not what they were"));
+}
+
+#[test]
+fn a_unix_socket_is_asked_as_an_address_is() {
+    let world = World::new();
+    let path = world.path("api.sock");
+    let socket = path.to_str().unwrap();
+    let start = || {
+        let args = ["daemon", "--json", "--listen", "127.0.0.1:0", "--socket", socket];
+        let process = Process::spawn(&mut world.command(&args));
+        process.event("answering", |event| event["address"] == format!("unix:{socket}"));
+        process
+    };
+    let mut daemon = start();
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    world.run(&["status"]).exits(0);
+    let mut stream = UnixStream::connect(&path).unwrap();
+    assert_eq!(exchange(&mut stream, "GET", "/v1/status", "Host: localhost\r\n", b"").status, 401);
+    // What a killed one left is in nobody's way.
+    daemon.kill();
+    world.run(&["status"]).exits(20);
+    let daemon = start();
+    world.run(&["status"]).exits(0);
+    daemon.signal(Signal::TERM);
+    daemon.exits(143);
+    assert!(!path.exists());
+}
+
+#[test]
+fn the_log_can_be_json_and_the_unit_is_printed() {
+    let world = World::new();
+    let unit = world.run(&["daemon", "--unit"]).exits(0).out();
+    assert!(unit.contains("ExecStart=") && unit.contains("SuccessExitStatus=143"), "{unit}");
+    let daemon = Daemon::start(&world, "home", &["--log", "debug", "--log-format", "json"]);
+    daemon.get("/healthz");
+    daemon.process.signal(Signal::TERM);
+    let ended = daemon.process.exits(143);
+    let log: Vec<serde_json::Value> = ended
+        .err
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}")))
+        .collect();
+    assert!(log.iter().any(|line| line["what"] == "api" && line["level"] == "debug"), "{}", ended.err);
+}
