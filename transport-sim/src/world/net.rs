@@ -86,6 +86,8 @@ pub(super) struct Conn {
     pub(super) ends: [End; 2],
     pub(super) tap: Tap,
     pub(super) words: Words,
+    /// It was made for the room.
+    pub(super) is_of_room: bool,
     /// Nothing passes any more, and nobody is told.
     pub(super) severed: Severed,
     pub(super) damaged: bool,
@@ -270,13 +272,15 @@ impl World<'_> {
         let severed = Severed::Not;
         let tap = Tap::new(order);
         let words = Words::default();
-        self.conns.push(Conn { receiver, sender, nth: number, ends, tap, words, severed, damaged });
+        let is_of_room = self.process(from).is_some_and(|process| process.room_dials.remove(&conn));
+        let nth = number;
+        self.conns.push(Conn { receiver, sender, nth, ends, tap, words, is_of_room, severed, damaged });
         if let Some(process) = self.process(from) {
             process.dials.remove(&conn);
             process.ends.insert(conn, (index, 0));
         }
         self.coverage.branch("connected");
-        if !self.hosts[receiver].acts.hinted.contains(&sender) {
+        if !is_of_room && !self.hosts[receiver].acts.hinted.contains(&sender) {
             self.coverage.branch("met by hearsay");
         }
         let slow = self.hosts[sender].slow_accept(self.now);
