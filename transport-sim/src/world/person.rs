@@ -109,6 +109,13 @@ impl World<'_> {
         self.hosts[host].disk = self.hosts[host].disk.restart();
     }
 
+    /// The program of a sender ends, if it does nothing else.
+    fn gives_up(&mut self, life: Life) {
+        if self.plan.scenario.talk.is_none() {
+            self.exit(life.0);
+        }
+    }
+
     fn send(&mut self, life: Life) {
         let content = Rc::clone(&self.content);
         if let Some(manner) = self.manner(life.0) {
@@ -131,11 +138,11 @@ impl World<'_> {
             });
             if !whole {
                 self.coverage.branch("sender gave up on a changed source");
-                return self.exit(life.0);
+                return self.gives_up(life);
             }
             host.identities = now;
         }
-        let Some(source) = source(&host.disk, &content, &host.identities) else { return self.exit(life.0) };
+        let Some(source) = source(&host.disk, &content, &host.identities) else { return self.gives_up(life) };
         if let Some(process) = &host.process {
             process.stores.register(SHARE, Arc::new(Share::Serving(source)));
         }
@@ -259,6 +266,9 @@ impl World<'_> {
             Event::SourceBroken { .. } => self.coverage.branch("source broken"),
             Event::Ended { .. } => {
                 let back = self.hosts[life.0].stopped_for.take();
+                if self.stays_in_room(life, back) {
+                    return;
+                }
                 self.exit(life.0);
                 if let Some(nanos) = back {
                     self.agenda.add(self.now + nanos, Happening::Start(life.0));

@@ -8,6 +8,7 @@ use truecopy_protocol::wire::{Answer, Answered, Offer, Reason};
 use truecopy_protocol::{AccessSecret, NodeId};
 
 use super::agenda::{Happening, Life};
+use super::host::{Host, Part};
 use super::weather::MS;
 use super::{Phase, ROOM, SHARE, World, net};
 use crate::oracle::{Finding, Oracle};
@@ -294,9 +295,12 @@ impl World<'_> {
         }
     }
 
-    /// Whether a program goes on when its fetch has ended. With `back` it was to stop.
+    /// Whether a program goes on when it has no share any more, or was to stop and comes back after so long. A fetch that
+    /// failed is begun anew, in another run.
     pub(super) fn stays_in_room(&mut self, life: Life, back: Option<u64>) -> bool {
-        if self.talks.is_none() || self.hosts[life.0].person.outcome.is_none() {
+        let Host { part, person, .. } = &self.hosts[life.0];
+        let fetches = *part == Part::Receiver && person.outcome.is_none() && person.settled.is_none();
+        if self.talks.is_none() || fetches {
             return false;
         }
         if let Some(process) = self.process(life) {
@@ -341,7 +345,7 @@ impl World<'_> {
         let is_healed = self.phase == Phase::Healed;
         let Some(talks) = &mut self.talks else { return };
         let number = talks.words.len();
-        let is_pledged = is_healed && talks.keeps_pledges;
+        let is_pledged = is_healed && talks.keeps_pledges && life.0.max(to) < talks.inside;
         let heard = Vec::new();
         talks.words.push(Word { from: life, to, kind, len, fate: Fate::Open, is_pledged, heard });
         talks.saying = Some(number);
