@@ -6,6 +6,8 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::Now;
+#[cfg(planted)]
+use crate::planted::{Bug, is};
 use crate::wire::Word;
 
 /// Words that wait for one peer at most.
@@ -53,6 +55,10 @@ impl Outgoing {
 
     /// Another connection is there: what was not acknowledged is said again.
     pub(crate) fn reconnected(&mut self) {
+        #[cfg(planted)]
+        if is(Bug::SaidOnce) {
+            return;
+        }
         self.sent = 0;
     }
 
@@ -115,6 +121,8 @@ impl Hearing {
             *self = Self { life, last: 0 };
         }
         let is_news = number > self.last;
+        #[cfg(planted)]
+        let is_news = is_news || is(Bug::HeardAgain);
         self.last = self.last.max(number);
         is_news
     }
