@@ -97,7 +97,9 @@ impl Outgoing {
 
     fn take(&mut self, is_over: impl Fn(&Waiting) -> bool) -> Vec<u64> {
         let mut taken = Vec::new();
-        while let Some(word) = self.waiting.pop_front_if(|word| is_over(word)) {
+        while self.waiting.front().is_some_and(&is_over)
+            && let Some(word) = self.waiting.pop_front()
+        {
             self.bytes -= word.word.bytes();
             taken.extend(word.tag);
         }

@@ -70,7 +70,8 @@ impl Cast {
             }
             Self::Talk => {
                 let (senders, receivers) = (1 + draws.below(2) as u16, 1 + draws.below(4) as u16);
-                let mut scenario = Scenario::new(senders, receivers, &[[1, 100_000, 300_000][draws.below(3)]]);
+                let mut scenario =
+                    Scenario::new(senders, receivers, &[[1, 100_000, 300_000][draws.below(3)]]);
                 scenario.talk = Some(talk(draws, senders + receivers));
                 scenario
             }

@@ -167,7 +167,8 @@ impl Talks {
         is_from: impl Fn(usize) -> bool,
         said: &str,
     ) -> Result<(), (&'static str, String)> {
-        let number: usize = said.strip_prefix("call ").and_then(|said| said.parse().ok()).unwrap_or(usize::MAX);
+        let number: usize =
+            said.strip_prefix("call ").and_then(|said| said.parse().ok()).unwrap_or(usize::MAX);
         let text = format!("host {} hears call {number}", life.0);
         let Some(call) = self.calls.get_mut(number).filter(|call| is_from(call.from.0)) else {
             return Err(("heard a call that nobody made", text));
@@ -185,7 +186,13 @@ impl Talks {
     }
 
     /// The sender of a word is told what became of it.
-    fn tell(&mut self, life: Life, is_to: impl Fn(usize) -> bool, tag: u64, fate: Fate) -> Result<(), (&'static str, String)> {
+    fn tell(
+        &mut self,
+        life: Life,
+        is_to: impl Fn(usize) -> bool,
+        tag: u64,
+        fate: Fate,
+    ) -> Result<(), (&'static str, String)> {
         let text = format!("host {} is told {fate:?} of word {tag}", life.0);
         let word = usize::try_from(tag).ok().and_then(|number| self.words.get_mut(number));
         let Some(word) = word.filter(|word| word.from == life && is_to(word.to)) else {
@@ -243,6 +250,7 @@ impl World<'_> {
                 self.agenda.add(at, Happening::Say(number));
             }
         }
+        let mut draws = Random::new(self.plan.seed, "calls");
         for _ in 0..calls {
             let at = moment(&mut draws).max(MET);
             let number = talks.plan(Planned::Call { from: draws.below(hosts) });
@@ -361,9 +369,7 @@ impl World<'_> {
                 size: self.content.manifest.total_size(),
                 files: 1,
             }),
-            Kind::Answer(of) => {
-                Say::Answer(Answered { life: of, number: tag, answer: Answer::Accepted })
-            }
+            Kind::Answer(of) => Say::Answer(Answered { life: of, number: tag, answer: Answer::Accepted }),
         };
         self.command(life, Command::Say { room: ROOM, to: id, tag, say });
         if let Some(talks) = &mut self.talks {
