@@ -48,6 +48,8 @@ pub(super) struct End {
     pub(super) life: Life,
     pub(super) conn: ConnId,
     pub(super) state: EndState,
+    /// When its process was done with it.
+    pub(super) over_at: Option<u64>,
     turn: Turn,
     deadline: Option<truecopy_protocol::Now>,
     /// The turn that a limit of the rate holds up until then, in the host's time.
@@ -135,6 +137,7 @@ impl End {
             life,
             conn,
             state,
+            over_at: None,
             turn: Turn::Not,
             deadline: None,
             paced: None,
@@ -346,7 +349,10 @@ impl World<'_> {
         let after = self.through_door(life, Some(id), |door| link.turn(door)).unwrap_or(After::Over);
         let memory = link.memory();
         match after {
-            After::Over => drop(link),
+            After::Over => {
+                self.conns[index].ends[side].over_at = Some(self.now);
+                drop(link);
+            }
             After::Again | After::Rest | After::Later(_) => {
                 self.conns[index].ends[side].state = EndState::Live(link);
             }

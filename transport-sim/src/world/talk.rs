@@ -428,7 +428,10 @@ impl World<'_> {
         {
             self.coverage.branch("offer answered");
             let to = talks.words[number].from.0;
-            self.say(life, to, Kind::Answer(*of), 0);
+            // Not before all that was heard with it, so that it is known which word is refused.
+            let answer = Planned::Word { from: life.0, to, kind: Kind::Answer(*of), len: 0 };
+            let number = talks.plan(answer);
+            self.agenda.add(self.now, Happening::Say(number));
         }
     }
 

@@ -338,6 +338,17 @@ impl World<'_> {
         if is_excused || has_all || ends.copied().any(|end| is_twin(&end)) {
             return;
         }
+        // The better one may have been lost in the very turn in which this one was given up for it.
+        let is_just_over = |at: usize| {
+            let is_over = |side: &usize| {
+                let end = &self.conns[at].ends[*side];
+                end.life == life && end.over_at == Some(self.now)
+            };
+            [0, 1].iter().find(|side| is_over(side)).is_some_and(|side| is_twin(&(at, *side)))
+        };
+        if (0..self.conns.len()).any(is_just_over) {
+            return;
+        }
         let text = format!("host {} has no connection with host {other}, and turns it away", life.0);
         self.fail(Some(life.0), Finding::new(Oracle::Blame, "an honest peer is turned away", text));
     }
