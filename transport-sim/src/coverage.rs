@@ -168,4 +168,13 @@ const BRANCHES: &[&str] = &[
     "announce lost",
     "announce with a token that does not hold",
     "met by a tracker alone",
+    // Rooms.
+    "message line",
+    "message heard",
+    "event heard",
+    "event delivered",
+    "event undelivered",
+    "event unmet",
+    "event reachable",
+    "offer answered",
 ];

@@ -7,7 +7,7 @@ use crate::input::Input;
 use crate::planted::{Bug, is};
 use crate::session::Session;
 use crate::swarm::download::Download;
-use crate::wire::Decoder;
+use crate::wire::{Decoder, Heard};
 use crate::{ConnId, Now, ShareId};
 
 #[derive(Debug, Default)]
@@ -63,6 +63,14 @@ impl Node {
             .collect();
         if let Some(transfer) = self.running(share) {
             owed.into_iter().for_each(|run| transfer.unask(run));
+        }
+    }
+
+    /// [`Bug::SentIsHeard`].
+    pub(super) fn believe_sent(&mut self, room: ShareId, id: ConnId, life: u64, number: u64) {
+        if is(Bug::SentIsHeard) {
+            // A room that speaks is one that hears.
+            let _is_right = self.was_heard(room, id, Heard { life, number });
         }
     }
 }

@@ -10,6 +10,8 @@ use super::jobs::Pending;
 use crate::input::{LinkLoss, Say, Swarming};
 use crate::job::Verdict;
 use crate::output::{Event, Fault, Goodbye, Heard as Told, Output, PeerGone, Refusal, Waiting};
+#[cfg(planted)]
+use crate::planted::{Bug, is};
 use crate::session::ShareKey;
 use crate::swarm::circle::Circle;
 use crate::swarm::targets::{Next, Targets};
@@ -86,6 +88,10 @@ impl Node {
         }
         let mut life = [0; 8];
         life.copy_from_slice(&self.nonces.bytes32()[..8]);
+        #[cfg(planted)]
+        if is(Bug::SameLife) {
+            life = [1; 8];
+        }
         self.discoveries.insert(key.discovery(), room);
         self.circles.insert(room, Circle::new(Swarming::On, port));
         self.rooms.insert(
@@ -239,6 +245,8 @@ impl Node {
             let Some((number, word)) = talk.out.next() else { return };
             let line = Message::Line(Line { life, number, word: word.clone() });
             self.with_session(id, |session| session.send(&line));
+            #[cfg(planted)]
+            self.believe_sent(room, id, life, number);
         }
     }
 
@@ -329,6 +337,10 @@ impl Node {
         let Some(state) = self.rooms.get_mut(&room) else { return };
         let expired = state.lines.iter_mut().map(|(to, talk)| (*to, talk.out.expire(now, wait)));
         for (to, tags) in expired.collect::<Vec<_>>() {
+            #[cfg(planted)]
+            if is(Bug::LossUntold) {
+                continue;
+            }
             for tag in tags {
                 self.event(Event::Undelivered { room, to, tag });
             }

@@ -186,16 +186,12 @@ impl Targets {
 
     /// The peer proved that it knows the share: the next loss begins with a short pause again.
     pub(crate) fn proved(&mut self, conn: ConnId) {
-        if let Some(target) = self.up(conn) {
-            target.attempts = 0;
-        }
+        self.up(conn).for_each(|target| target.attempts = 0);
     }
 
     /// The peer will never serve us.
     pub(crate) fn bury(&mut self, conn: ConnId) {
-        if let Some(target) = self.up(conn) {
-            target.state = State::Dead;
-        }
+        self.up(conn).for_each(|target| target.state = State::Dead);
     }
 
     /// Whoever has this key will never serve us.
@@ -207,7 +203,8 @@ impl Targets {
         }
     }
 
-    /// A dial or a connection is gone.
+    /// A dial or a connection is gone. One peer may be known at several addresses: then it is lost at all of them, for the
+    /// connection was theirs.
     pub(crate) fn lost(
         &mut self,
         conn: ConnId,
@@ -216,31 +213,14 @@ impl Targets {
         rng: &mut Rng,
         config: &Config,
     ) -> Next {
-        let known = |target: &&mut Target| {
-            target.dials.contains_key(&conn) || matches!(target.state, State::Up(up) if up == conn)
-        };
-        let Some(target) = self.targets.iter_mut().find(known) else { return Next::Unknown };
-        target.dials.remove(&conn);
-        target.last_loss = why;
-        match target.state {
-            State::Dialing { next, .. } if next < target.addresses.len() => {
-                // The next address need not wait its turn.
-                target.state = State::Dialing { next, at: now };
-                return Next::Dialing;
+        let mut next = Next::Unknown;
+        for target in &mut self.targets {
+            if target.dials.contains_key(&conn) || target.is_up(conn) {
+                let after = target.lost(conn, why, now, rng, config);
+                next = if next == Next::Unknown { after } else { next };
             }
-            State::Dialing { .. } if !target.dials.is_empty() => return Next::Dialing,
-            State::Dead | State::Waiting { .. } => return Next::Unknown,
-            State::Up(up) if up != conn => return Next::Unknown,
-            State::Dialing { .. } | State::Up(_) => {}
         }
-        let until = now + backoff(target.attempts, rng, config);
-        target.attempts += 1;
-        if target.origin == Origin::Heard && target.attempts >= HEARD_ATTEMPTS {
-            target.state = State::Dead;
-            return Next::Unknown;
-        }
-        target.state = State::Waiting { until };
-        Next::Waiting { until, why, attempts: target.attempts }
+        next
     }
 
     /// Dials at once whoever is waited for.
@@ -264,12 +244,40 @@ impl Targets {
         self.targets.iter().flat_map(|target| target.dials.keys().copied()).collect()
     }
 
-    fn up(&mut self, conn: ConnId) -> Option<&mut Target> {
-        self.targets.iter_mut().find(|target| matches!(target.state, State::Up(up) if up == conn))
+    fn up(&mut self, conn: ConnId) -> impl Iterator<Item = &mut Target> {
+        self.targets.iter_mut().filter(move |target| target.is_up(conn))
     }
 }
 
 impl Target {
+    fn is_up(&self, conn: ConnId) -> bool {
+        matches!(self.state, State::Up(up) if up == conn)
+    }
+
+    fn lost(&mut self, conn: ConnId, why: LinkLoss, now: Now, rng: &mut Rng, config: &Config) -> Next {
+        self.dials.remove(&conn);
+        self.last_loss = why;
+        match self.state {
+            State::Dialing { next, .. } if next < self.addresses.len() => {
+                // The next address need not wait its turn.
+                self.state = State::Dialing { next, at: now };
+                return Next::Dialing;
+            }
+            State::Dialing { .. } if !self.dials.is_empty() => return Next::Dialing,
+            State::Dead | State::Waiting { .. } => return Next::Unknown,
+            State::Up(up) if up != conn => return Next::Unknown,
+            State::Dialing { .. } | State::Up(_) => {}
+        }
+        let until = now + backoff(self.attempts, rng, config);
+        self.attempts += 1;
+        if self.origin == Origin::Heard && self.attempts >= HEARD_ATTEMPTS {
+            self.state = State::Dead;
+            return Next::Unknown;
+        }
+        self.state = State::Waiting { until };
+        Next::Waiting { until, why, attempts: self.attempts }
+    }
+
     fn wake(&self, may_begin: bool) -> Option<Now> {
         let turn = match self.state {
             State::Dialing { next: 0, .. } | State::Waiting { .. } if !may_begin => None,

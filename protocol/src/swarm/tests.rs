@@ -1,4 +1,5 @@
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -26,7 +27,7 @@ use crate::job::{Claim, Opened, Trust};
 use crate::output::Fault;
 use crate::rng::Rng;
 use crate::wire::{BlockRun, BlocksHead, ChunkRange, HashRange, Hashes};
-use crate::{BlobId, Candidate, ChunkIndex, ConnId, EntryIndex, Hash, Now};
+use crate::{BlobId, Candidate, ChunkIndex, ConnId, EntryIndex, Hash, NodeId, Now};
 
 const ONE: ConnId = ConnId(1);
 const TWO: ConnId = ConnId(2);
@@ -500,4 +501,27 @@ fn addresses_are_tried_one_after_another_and_pauses_grow() {
     assert!(pauses[0] <= config.backoff_min && pauses[3] > config.backoff_min);
     assert!(pauses.iter().all(|pause| *pause <= config.backoff_max));
     assert!(pauses[11] >= Duration::from_secs(7));
+}
+
+#[test]
+fn a_peer_that_is_known_at_two_addresses_is_lost_at_both() {
+    let (config, mut rng) = (Config::default(), Rng::new([1; 32]));
+    let key = NodeId([7; 32]);
+    let hint = |address: &str| PeerHint { key: Some(key), addresses: vec![address.parse().unwrap()] };
+    let mut targets = Targets::default();
+    targets.add(hint("192.0.2.1:1"), Known::Named, Now::ZERO);
+    let (index, _) = targets.due(Now::ZERO, 9, &BTreeMap::new()).unwrap();
+    targets.dialled(index, ConnId(1), Now::ZERO, &config);
+    targets.connected(ConnId(1), key).unwrap();
+    // It has another address now, and the old connection still seems to be there.
+    targets.add(hint("192.0.2.2:1"), Known::Named, Now::ZERO);
+    assert_eq!(targets.due(Now::ZERO, 9, &BTreeMap::from([(key, ConnId(1))])), None);
+    targets.lost(ConnId(1), LinkLoss::TimedOut, Now::ZERO, &mut rng, &config);
+    let later = Now::ZERO + config.backoff_max;
+    let mut dialled = vec![];
+    while let Some((index, due)) = targets.due(later, 9, &BTreeMap::new()) {
+        targets.dialled(index, ConnId(2 + index as u64), later, &config);
+        dialled.push(due.to.to_string());
+    }
+    assert_eq!(dialled, ["192.0.2.1:1", "192.0.2.2:1"]);
 }

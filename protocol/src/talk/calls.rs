@@ -4,6 +4,8 @@ use alloc::collections::{BTreeSet, VecDeque};
 
 use alloc::vec::Vec;
 
+#[cfg(planted)]
+use crate::planted::{Bug, is};
 use crate::wire::Call;
 use crate::{DiscoveryKey, NodeId};
 
@@ -46,12 +48,19 @@ pub(crate) struct Calls {
 impl Calls {
     /// Whether a call was heard.
     pub(crate) fn knows(&self, call: &CallId) -> bool {
+        #[cfg(planted)]
+        if is(Bug::CallAgain) {
+            return false;
+        }
         self.seen.contains(call)
     }
 
     /// Whether a call is news.
     pub(crate) fn hear(&mut self, call: CallId) -> bool {
         if !self.seen.insert(call) {
+            #[cfg(planted)]
+            return is(Bug::CallAgain);
+            #[cfg(not(planted))]
             return false;
         }
         self.order.push_back(call);

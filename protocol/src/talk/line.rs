@@ -6,6 +6,8 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::Now;
+#[cfg(planted)]
+use crate::planted::{Bug, is};
 use crate::wire::Word;
 
 /// Words that wait for one peer at most.
@@ -53,6 +55,10 @@ impl Outgoing {
 
     /// Another connection is there: what was not acknowledged is said again.
     pub(crate) fn reconnected(&mut self) {
+        #[cfg(planted)]
+        if is(Bug::SaidOnce) {
+            return;
+        }
         self.sent = 0;
     }
 
@@ -91,7 +97,9 @@ impl Outgoing {
 
     fn take(&mut self, is_over: impl Fn(&Waiting) -> bool) -> Vec<u64> {
         let mut taken = Vec::new();
-        while let Some(word) = self.waiting.pop_front_if(|word| is_over(word)) {
+        while self.waiting.front().is_some_and(&is_over)
+            && let Some(word) = self.waiting.pop_front()
+        {
             self.bytes -= word.word.bytes();
             taken.extend(word.tag);
         }
@@ -115,6 +123,8 @@ impl Hearing {
             *self = Self { life, last: 0 };
         }
         let is_news = number > self.last;
+        #[cfg(planted)]
+        let is_news = is_news || is(Bug::HeardAgain);
         self.last = self.last.max(number);
         is_news
     }

@@ -36,6 +36,16 @@ fn shares_of_all_sizes_complete() {
 }
 
 #[test]
+fn whoever_talks_is_heard_once_and_in_order_or_told_over_the_clear_channel() {
+    passes(Cast::Talk, ChannelKind::Clear, Mix::Swarm, 100);
+}
+
+#[test]
+fn whoever_talks_is_heard_once_and_in_order_or_told_over_tls() {
+    passes(Cast::Talk, ChannelKind::Tls, Mix::Swarm, 50);
+}
+
+#[test]
 fn equal_plans_give_equal_runs() {
     check_determinism(0, 16).unwrap();
     assert_eq!(digest_of_seeds(100, 6), digest_of_seeds(100, 6));

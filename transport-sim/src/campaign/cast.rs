@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::plan::{Plan, Scenario, Staying, Swarming, Told};
+use crate::plan::{Beside, Plan, Scenario, Staying, Swarming, Talk, Told};
 use crate::stream::Random;
 
 /// A family of scenarios.
@@ -17,11 +17,13 @@ pub enum Cast {
     Swarm,
     /// One to three of each, and files of all interesting sizes up to some MiB.
     Varied,
+    /// Two to six hosts that talk to each other, half of them while a small share is moved.
+    Talk,
 }
 
 impl Cast {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Pair, Self::Five, Self::Swarm, Self::Varied];
+    pub const ALL: [Self; 5] = [Self::Pair, Self::Five, Self::Swarm, Self::Varied, Self::Talk];
 
     /// Its name in seeds.
     pub const fn name(self) -> &'static str {
@@ -30,6 +32,7 @@ impl Cast {
             Self::Five => "five",
             Self::Swarm => "swarm",
             Self::Varied => "varied",
+            Self::Talk => "talk",
         }
     }
 
@@ -65,7 +68,43 @@ impl Cast {
                 }
                 scenario
             }
+            Self::Talk => {
+                let (senders, receivers) = (1 + draws.below(2) as u16, 1 + draws.below(4) as u16);
+                let mut scenario =
+                    Scenario::new(senders, receivers, &[[1, 100_000, 300_000][draws.below(3)]]);
+                scenario.talk = Some(talk(draws, senders + receivers));
+                scenario
+            }
         }
+    }
+}
+
+/// Who says how much to whom.
+fn talk(draws: &mut Random, hosts: u16) -> Talk {
+    let mut talk = Talk {
+        beside: if draws.below(2) == 0 { Beside::Share } else { Beside::Nothing },
+        known: draws.below(3) as u16,
+        texts: 5 + draws.below(40) as u16,
+        calls: draws.below(8) as u16,
+        until_ms: [1_000, 5_000, 30_000][draws.below(3)],
+        ..Talk::default()
+    };
+    if draws.below(4) == 0 {
+        talk.patience_ms = Some([2_000, 20_000][draws.below(2)]);
+    }
+    if hosts > 2 && draws.below(6) == 0 {
+        talk.outsiders = 1;
+    }
+    talk
+}
+
+/// Whoever is waited for must be let in: by others of the room, and those of the share.
+pub(super) fn room_for_all(plan: &mut Plan) {
+    let hosts = plan.scenario.hosts() as u32;
+    if let (Some(talk), Some(max)) = (&plan.scenario.talk, &mut plan.tuning.conns_max)
+        && (talk.patience_ms.is_none() || talk.beside == Beside::Share)
+    {
+        *max += 4 * hosts;
     }
 }
 
@@ -139,7 +178,7 @@ impl fmt::Display for Cast {
 
 /// Not the name of a cast.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no cast; there are pair, five, swarm and varied")]
+#[error("`{0}` is no cast; there are pair, five, swarm, varied and talk")]
 pub struct BadCast(String);
 
 impl FromStr for Cast {

@@ -105,9 +105,15 @@ impl Draw<'_> {
         self.plan.scenario.senders + self.below(usize::from(self.plan.scenario.receivers)) as u16
     }
 
+    /// A host that may dial others.
+    fn dialler(&mut self) -> u16 {
+        if self.plan.scenario.talk.is_some() { self.host() } else { self.receiver() }
+    }
+
     /// A host that a receiver may dial.
     fn dialled(&mut self) -> u16 {
         match self.plan.scenario.swarm {
+            _ if self.plan.scenario.talk.is_some() => self.host(),
             Swarming::Off => self.sender(),
             Swarming::AsTold | Swarming::On => self.host(),
         }
@@ -155,9 +161,12 @@ impl Kind {
     pub(super) const fn fits(self, channel: ChannelKind, cast: Cast) -> bool {
         match self {
             // A liar needs an honest sender beside it.
-            Self::Hostile => !matches!(cast, Cast::Pair),
+            Self::Hostile => !matches!(cast, Cast::Pair | Cast::Talk),
+            Self::NewerPeers => !matches!(cast, Cast::Talk),
+            // Whoever seems to say what is no word is not met again.
+            Self::Flips | Self::Scrambles => !matches!((channel, cast), (ChannelKind::Clear, Cast::Talk)),
             Self::SendersLeave | Self::Trackers => matches!(cast, Cast::Swarm),
-            Self::Ghosts => matches!(channel, ChannelKind::Clear),
+            Self::Ghosts => matches!(channel, ChannelKind::Clear) && !matches!(cast, Cast::Talk),
             _ => true,
         }
     }
@@ -217,7 +226,7 @@ impl Kind {
     }
 
     fn network(self, draw: &mut Draw<'_>) -> Option<Fault> {
-        let (receiver, sender, nth, way) = (draw.receiver(), draw.dialled(), draw.nth(), draw.way());
+        let (receiver, sender, nth, way) = (draw.dialler(), draw.dialled(), draw.nth(), draw.way());
         let at_byte = draw.byte(way);
         Some(match self {
             Self::LostEdges => {

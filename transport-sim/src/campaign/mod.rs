@@ -138,6 +138,7 @@ impl Plan {
             let mut draws = Random::new(seed, kind.name());
             kind.add(&mut plan, &mut draws);
         }
+        cast::room_for_all(&mut plan);
         plan.settle();
         plan
     }

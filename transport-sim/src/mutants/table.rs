@@ -92,4 +92,11 @@ pub(super) const ROWS: &[Row] = &[
     clear(Bug::TrackerAtOnce, Cast::Swarm, Kind::Trackers, 10),
     scene(Bug::ChoiceUnclaimed, scenes::chosen_anew, "chosen anew", 10),
     scene(Bug::StoppedAgain, crowds::named, "swarm, trackers", 5),
+    clear(Bug::SaidOnce, Cast::Talk, Kind::Resets, 50),
+    tls(Bug::SaidOnce, Cast::Talk, Kind::Resets, 50),
+    clear(Bug::HeardAgain, Cast::Talk, Kind::Resets, 50),
+    calm(Bug::CallAgain, Cast::Talk, 10),
+    clear(Bug::SameLife, Cast::Talk, Kind::Kills, 20),
+    calm(Bug::SentIsHeard, Cast::Talk, 2),
+    calm(Bug::LossUntold, Cast::Talk, 20),
 ];

@@ -42,6 +42,8 @@ pub enum Oracle {
     Blame,
     /// S12: peers meet where they may, are told of those that are there, and nobody is met again after a ban.
     Meeting,
+    /// S13: what is said is heard once and in order, or whoever said it is told.
+    Talk,
     /// L1: everything completes after the healing.
     Completion,
     /// L2: no spinning.
@@ -74,6 +76,7 @@ impl Oracle {
             Self::Error => "S10",
             Self::Blame => "S11",
             Self::Meeting => "S12",
+            Self::Talk => "S13",
             Self::Completion => "L1",
             Self::Spin => "L2",
             Self::Idle => "L3",

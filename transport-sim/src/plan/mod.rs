@@ -7,7 +7,9 @@ mod text;
 use serde::{Deserialize, Serialize};
 
 pub use fault::{Eating, End, Fault, Script, SleepClock, TrackerTrouble, Way};
-pub use scenario::{Allowed, Heal, Holding, Network, Scenario, Staying, Swarming, Told, Tuning};
+pub use scenario::{
+    Allowed, Beside, Heal, Holding, Network, Scenario, Staying, Swarming, Talk, Told, Tuning,
+};
 pub use text::{BadPlan, SeedText};
 
 /// The version of the format of plans.

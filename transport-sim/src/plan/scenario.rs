@@ -40,6 +40,9 @@ pub struct Scenario {
     /// How many receivers, the last ones, give nothing.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub free_riders: u16,
+    /// What hosts say to each other; none: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub talk: Option<Talk>,
     /// What stands in the destination before: paths of the share that are there already, whole.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub present: Vec<String>,
@@ -129,6 +132,53 @@ const fn is_zero(number: &u16) -> bool {
     *number == 0
 }
 
+/// What hosts say to each other in a room that all of them open.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Talk {
+    /// What goes on meanwhile.
+    pub beside: Beside,
+    /// How many others each host is told of, from the next one on; 0: all of them.
+    pub known: u16,
+    /// How many texts and offers are said, by hosts to hosts that are drawn.
+    pub texts: u16,
+    /// How many calls are made.
+    pub calls: u16,
+    /// They are said at drawn times before this one, milliseconds.
+    pub until_ms: u64,
+    /// `Config::words_wait`, milliseconds. None: the default, and then what is said after the healing must arrive.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patience_ms: Option<u64>,
+    /// How many hosts, the last ones, do not know the room's secret.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub outsiders: u16,
+}
+
+impl Default for Talk {
+    fn default() -> Self {
+        Self {
+            beside: Beside::Nothing,
+            known: 0,
+            texts: 20,
+            calls: 4,
+            until_ms: 10_000,
+            patience_ms: None,
+            outsiders: 0,
+        }
+    }
+}
+
+/// What goes on while hosts talk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Beside {
+    /// Nothing: no host has or fetches anything.
+    #[default]
+    Nothing,
+    /// The share is moved.
+    Share,
+}
+
 impl Scenario {
     /// So many senders and receivers of files of these sizes.
     pub fn new(senders: u16, receivers: u16, sizes: &[u64]) -> Self {
@@ -148,9 +198,15 @@ impl Scenario {
             told: Told::Addresses,
             staying: Staying::Leave,
             free_riders: 0,
+            talk: None,
             present: Vec::new(),
             files,
         }
+    }
+
+    /// Whether hosts only talk, and nothing is moved.
+    pub fn only_talks(&self) -> bool {
+        self.talk.as_ref().is_some_and(|talk| talk.beside == Beside::Nothing)
     }
 
     /// All hosts.

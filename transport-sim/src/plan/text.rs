@@ -61,6 +61,15 @@ impl Plan {
             return senseless(format!("{fault:?} names a host that is not there; there are {hosts}"));
         }
         self.check_trackers()?;
+        if let Some(talk) = &self.scenario.talk {
+            if usize::from(talk.outsiders) + 2 > hosts {
+                return senseless("two hosts at least must know the room's secret".into());
+            }
+            let is_actor = |fault: &Fault| matches!(fault, Fault::Hostile { .. } | Fault::NewerPeer { .. });
+            if self.faults.iter().any(is_actor) {
+                return senseless("senders that are no nodes open no room".into());
+            }
+        }
         let is_whole = self.scenario.holding == Holding::Whole;
         if !is_whole && (self.scenario.swarm == Swarming::Off || self.scenario.sources > 0) {
             return senseless(

@@ -2,7 +2,7 @@
 
 use super::ddmin::ddmin;
 use super::{Shrinker, value};
-use crate::plan::{Fault, Heal, Network, Plan, Told, Tuning};
+use crate::plan::{Beside, Fault, Heal, Network, Plan, Talk, Told, Tuning};
 
 /// Nanoseconds of a millisecond.
 const MS: u64 = 1_000_000;
@@ -15,11 +15,12 @@ type Step<'a> = (&'static str, fn(&mut Shrinker<'a>));
 
 impl<'a> Shrinker<'a> {
     pub(super) fn all_steps(&mut self) {
-        let steps: [Step<'a>; 9] = [
+        let steps: [Step<'a>; 10] = [
             ("cut after the failure", Self::cut),
             ("drop kinds of faults", Self::drop_kinds),
             ("drop faults", Self::drop_faults),
             ("fewer hosts", Self::fewer_hosts),
+            ("fewer words", Self::fewer_words),
             ("fewer files", Self::fewer_files),
             ("smaller files", Self::smaller_files),
             ("round numbers", Self::round),
@@ -79,6 +80,23 @@ impl<'a> Shrinker<'a> {
             plan.scenario.trackers = 0;
             plan.faults.retain(|fault| !matches!(fault, Fault::Tracker { .. }));
         });
+    }
+
+    /// What is said is drawn one after another, so that fewer words are the first ones.
+    fn fewer_words(&mut self) {
+        let mut attempt = |change: &dyn Fn(&mut Talk)| {
+            let mut talk = self.plan.scenario.talk.clone();
+            talk.as_mut().is_some_and(|talk| {
+                let before = talk.clone();
+                change(talk);
+                *talk != before
+            }) && self.attempt_with(|plan| plan.scenario.talk = talk)
+        };
+        attempt(&|talk| talk.calls = 0);
+        attempt(&|talk| talk.outsiders = 0);
+        attempt(&|talk| talk.patience_ms = None);
+        attempt(&|talk| talk.beside = Beside::Nothing);
+        while attempt(&|talk| talk.texts /= 2) {}
     }
 
     fn fewer_files(&mut self) {

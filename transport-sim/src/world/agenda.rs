@@ -44,6 +44,8 @@ pub(super) enum Happening {
     Decide(Life),
     /// The civil time is told.
     Clock(Life),
+    /// Somebody says something.
+    Say(usize),
     /// A fault of the plan begins.
     Fault(usize),
     /// A fault of the plan ends.

@@ -10,7 +10,7 @@ use super::host::{Part, Power};
 use super::net::{EndState, Severed};
 use super::watch::{Level, Mark};
 use super::weather::{MS, Window};
-use super::{Phase, SHARE, World, shapes};
+use super::{Phase, ROOM, SHARE, World, shapes};
 use crate::oracle::{Finding, Oracle, Standing, destination};
 use crate::plan::{End, Fault, SleepClock};
 
@@ -128,7 +128,8 @@ impl World<'_> {
                     self.coverage.fault("stop");
                     self.hosts[host].stopped_for = Some(down_ms * MS);
                     let life = self.hosts[host].life(host);
-                    self.command(life, Command::End { share: SHARE, reason: Reason::Leaving });
+                    let share = if self.plan.scenario.talk.is_some() { ROOM } else { SHARE };
+                    self.command(life, Command::End { share, reason: Reason::Leaving });
                 }
             }
             Fault::Pause { receiver, .. } => {
@@ -320,6 +321,7 @@ impl World<'_> {
 
     /// Receivers hear of a sender's new address.
     fn found_again(&mut self, sender: usize) {
+        self.found_again_in_room(sender);
         if self.hosts[sender].part != Part::Sender {
             return;
         }
@@ -350,6 +352,7 @@ impl World<'_> {
                 self.found_again(host);
             }
         }
+        self.talk_after_healing();
     }
 
     /// The time for completion is over (L1).
@@ -361,6 +364,11 @@ impl World<'_> {
                 format!("receiver {host} after {} runs, errors {:?}", person.runs, person.failures)
             })
             .collect();
+        let untold = self.untold();
+        if waiting.is_empty() && !untold.is_empty() {
+            let text = format!("said, and not told what became of it: {untold}");
+            return self.fail(None, Finding::new(Oracle::Talk, "not told in time", text));
+        }
         let text = format!("not complete in time: {}", waiting.join("; "));
         self.fail(None, Finding::new(Oracle::Completion, "not complete in time", text));
     }

@@ -14,6 +14,7 @@ mod person;
 mod process;
 mod reread;
 mod shapes;
+mod talk;
 mod trace;
 mod tracker;
 mod verdict;
@@ -42,11 +43,14 @@ use agenda::{Agenda, Happening, Life};
 use host::{Host, Identity, Part};
 use net::Conn;
 use process::{EndId, HostDoor, Process, Tapped};
+use talk::Talks;
 use tracker::Houses;
 use weather::{MS, StreamCounts, Weather};
 
 /// The share of every run.
 const SHARE: ShareId = ShareId(1);
+/// The room, in runs that have one.
+const ROOM: ShareId = ShareId(2);
 const SECRET: AccessSecret = AccessSecret([0x5e; 32]);
 /// What is looked at after everything is done: receipts that are on their way.
 const AFTERMATH: u64 = 1_000 * MS;
@@ -113,6 +117,7 @@ pub(crate) struct World<'a> {
     watched: Option<Watched>,
     trackers: Houses,
     coverage: Coverage,
+    talks: Option<Talks>,
     phase: Phase,
     violation: Option<Violation>,
     events: u64,
@@ -162,6 +167,7 @@ impl<'a> World<'a> {
             watched: (options.watch == Watch::Swarm)
                 .then(|| Watched::new(scenario.hosts(), usize::from(scenario.senders))),
             coverage: Coverage::default(),
+            talks: Talks::new(plan),
             phase: Phase::Hostile,
             violation: None,
             events: 0,
@@ -182,6 +188,7 @@ impl<'a> World<'a> {
         for number in 0..self.plan.faults.len() {
             self.plan_fault(number);
         }
+        self.plan_talk();
         let heal = self.plan.heal.at_ms * MS;
         self.agenda.add(heal, Happening::Heal);
         self.agenda.add(heal + self.plan.heal.budget_ms * MS, Happening::Budget);
@@ -216,6 +223,7 @@ impl<'a> World<'a> {
         }
         if self.violation.is_none() {
             self.look_back();
+            self.judge_talk();
             self.judge_doubled();
             self.reread();
         }
@@ -240,6 +248,7 @@ impl<'a> World<'a> {
             Happening::Letter(number) => self.letter_arrives(number),
             Happening::Decide(life) => self.decide(life),
             Happening::Clock(life) => self.tell_time(life),
+            Happening::Say(number) => self.say_planned(number),
             Happening::Fault(number) => self.fault_begins(number),
             Happening::FaultEnds(number) => self.fault_ends(number),
             Happening::Heal => self.heal(),
@@ -266,6 +275,7 @@ impl<'a> World<'a> {
             Happening::Dial { .. }
             | Happening::Letter(_)
             | Happening::Start(_)
+            | Happening::Say(_)
             | Happening::Fault(_)
             | Happening::FaultEnds(_)
             | Happening::Heal
@@ -331,7 +341,14 @@ impl<'a> World<'a> {
             match output {
                 Output::Job(job) => self.give_job(life, job),
                 Output::Event(event) => self.told(life, event),
-                Output::Dial { conn, share: _, to, key } => self.dial(life, conn, &to, key),
+                Output::Dial { conn, share, to, key } => {
+                    if share == ROOM
+                        && let Some(process) = self.process(life)
+                    {
+                        process.room_dials.insert(conn);
+                    }
+                    self.dial(life, conn, &to, key);
+                }
                 Output::Hangup { conn, why } => {
                     self.judge_hangup(life, conn, why);
                     self.hears_no_more(life, conn, why);
@@ -386,6 +403,9 @@ impl<'a> World<'a> {
         self.count_event(&event);
         if let Event::PeerUp { peer, .. } = &event {
             self.judge_meeting(life.0, *peer);
+        }
+        if talk::is_of_room(&event) {
+            return self.room_told(life, &event);
         }
         match self.hosts[life.0].part {
             Part::Sender => self.sender_told(life, &event),

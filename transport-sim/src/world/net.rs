@@ -48,6 +48,8 @@ pub(super) struct End {
     pub(super) life: Life,
     pub(super) conn: ConnId,
     pub(super) state: EndState,
+    /// When its process was done with it.
+    pub(super) over_at: Option<u64>,
     turn: Turn,
     deadline: Option<truecopy_protocol::Now>,
     /// The turn that a limit of the rate holds up until then, in the host's time.
@@ -86,6 +88,8 @@ pub(super) struct Conn {
     pub(super) ends: [End; 2],
     pub(super) tap: Tap,
     pub(super) words: Words,
+    /// It was made for the room.
+    pub(super) is_of_room: bool,
     /// Nothing passes any more, and nobody is told.
     pub(super) severed: Severed,
     pub(super) damaged: bool,
@@ -133,6 +137,7 @@ impl End {
             life,
             conn,
             state,
+            over_at: None,
             turn: Turn::Not,
             deadline: None,
             paced: None,
@@ -270,13 +275,15 @@ impl World<'_> {
         let severed = Severed::Not;
         let tap = Tap::new(order);
         let words = Words::default();
-        self.conns.push(Conn { receiver, sender, nth: number, ends, tap, words, severed, damaged });
+        let is_of_room = self.process(from).is_some_and(|process| process.room_dials.remove(&conn));
+        let nth = number;
+        self.conns.push(Conn { receiver, sender, nth, ends, tap, words, is_of_room, severed, damaged });
         if let Some(process) = self.process(from) {
             process.dials.remove(&conn);
             process.ends.insert(conn, (index, 0));
         }
         self.coverage.branch("connected");
-        if !self.hosts[receiver].acts.hinted.contains(&sender) {
+        if !is_of_room && !self.hosts[receiver].acts.hinted.contains(&sender) {
             self.coverage.branch("met by hearsay");
         }
         let slow = self.hosts[sender].slow_accept(self.now);
@@ -342,7 +349,10 @@ impl World<'_> {
         let after = self.through_door(life, Some(id), |door| link.turn(door)).unwrap_or(After::Over);
         let memory = link.memory();
         match after {
-            After::Over => drop(link),
+            After::Over => {
+                self.conns[index].ends[side].over_at = Some(self.now);
+                drop(link);
+            }
             After::Again | After::Rest | After::Later(_) => {
                 self.conns[index].ends[side].state = EndState::Live(link);
             }

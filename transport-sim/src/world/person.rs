@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use truecopy_protocol::content::layers::Layers;
 use truecopy_protocol::content::manifest::EntryKind;
@@ -65,7 +66,8 @@ impl World<'_> {
         let state = &mut self.hosts[host];
         state.power = Power::On;
         let is_done = state.part == Part::Receiver && state.person.outcome.is_some();
-        if state.process.is_some() || is_done {
+        let talks = self.plan.scenario.talk.is_some();
+        if state.process.is_some() || is_done && !talks {
             return;
         }
         state.incarnation += 1;
@@ -81,6 +83,9 @@ impl World<'_> {
         if host >= self.plan.scenario.hosts() - usize::from(self.plan.scenario.free_riders) {
             config.upload_slots = 0;
         }
+        if let Some(ms) = self.plan.scenario.talk.as_ref().and_then(|talk| talk.patience_ms) {
+            config.words_wait = Duration::from_millis(ms);
+        }
         let mut process = Process::new(config, seed, now, host::Host::CHANNEL_MEMORY);
         process.pacer.set(now, state.rates);
         state.process = Some(process);
@@ -91,15 +96,24 @@ impl World<'_> {
         }
         self.tell_time(life);
         match self.hosts[host].part {
+            _ if is_done || self.plan.scenario.only_talks() => {}
             Part::Sender => self.send(life),
             Part::Receiver => self.get(life),
         }
+        self.enter_room(life);
     }
 
     /// The program ends by itself.
-    fn exit(&mut self, host: usize) {
+    pub(super) fn exit(&mut self, host: usize) {
         self.drop_process(host);
         self.hosts[host].disk = self.hosts[host].disk.restart();
+    }
+
+    /// The program of a sender ends, if it does nothing else.
+    fn gives_up(&mut self, life: Life) {
+        if self.plan.scenario.talk.is_none() {
+            self.exit(life.0);
+        }
     }
 
     fn send(&mut self, life: Life) {
@@ -124,11 +138,11 @@ impl World<'_> {
             });
             if !whole {
                 self.coverage.branch("sender gave up on a changed source");
-                return self.exit(life.0);
+                return self.gives_up(life);
             }
             host.identities = now;
         }
-        let Some(source) = source(&host.disk, &content, &host.identities) else { return self.exit(life.0) };
+        let Some(source) = source(&host.disk, &content, &host.identities) else { return self.gives_up(life) };
         if let Some(process) = &host.process {
             process.stores.register(SHARE, Arc::new(Share::Serving(source)));
         }
@@ -149,6 +163,9 @@ impl World<'_> {
                 Offered { swarm: input::Swarming::On, port, ..offered }
             }
         };
+        if let Some(process) = self.process(life) {
+            process.moves_share = true;
+        }
         self.command(life, Command::Share(offered));
         self.name_trackers(life);
     }
@@ -211,6 +228,9 @@ impl World<'_> {
                 ..plain
             },
         };
+        if let Some(process) = self.process(life) {
+            process.moves_share = true;
+        }
         self.command(life, Command::Fetch(fetch));
         self.name_trackers(life);
     }
@@ -246,6 +266,9 @@ impl World<'_> {
             Event::SourceBroken { .. } => self.coverage.branch("source broken"),
             Event::Ended { .. } => {
                 let back = self.hosts[life.0].stopped_for.take();
+                if self.stays_in_room(life, back) {
+                    return;
+                }
                 self.exit(life.0);
                 if let Some(nanos) = back {
                     self.agenda.add(self.now + nanos, Happening::Start(life.0));
@@ -395,9 +418,12 @@ impl World<'_> {
     }
 
     /// A receiver's program ends; if not everything is there, the person runs it again.
-    fn ended(&mut self, life: Life) {
+    pub(super) fn ended(&mut self, life: Life) {
         let host = life.0;
         let back = self.hosts[host].stopped_for.take();
+        if self.stays_in_room(life, back) {
+            return;
+        }
         self.exit(host);
         if let Some(watched) = &mut self.watched {
             watched.mark(self.now, host, Mark::Left);

@@ -35,6 +35,10 @@ pub(super) struct Process {
     next_job: u64,
     pub(super) ends: BTreeMap<ConnId, EndId>,
     pub(super) dials: BTreeSet<ConnId>,
+    /// Connections that it dialled for the room.
+    pub(super) room_dials: BTreeSet<ConnId>,
+    /// It has or fetches the share.
+    pub(super) moves_share: bool,
     pub(super) next_conn: u64,
     /// What trackers gave for announces, by tracker.
     pub(super) tokens: BTreeMap<usize, Token>,
@@ -62,6 +66,8 @@ impl Process {
             next_job: 0,
             ends: BTreeMap::new(),
             dials: BTreeSet::new(),
+            room_dials: BTreeSet::new(),
+            moves_share: false,
             next_conn: 0,
             tokens: BTreeMap::new(),
             wake: None,

@@ -245,7 +245,11 @@ impl World<'_> {
 
     pub(super) fn is_settled(&self, host: usize) -> bool {
         let Host { part, person, process, .. } = &self.hosts[host];
-        let stays = self.plan.scenario.staying == Staying::Seed;
+        let scenario = &self.plan.scenario;
+        if scenario.only_talks() {
+            return true;
+        }
+        let stays = scenario.staying == Staying::Seed || scenario.talk.is_some();
         if *part == Part::Sender || (person.outcome.is_some() && (process.is_none() || stays)) {
             return true;
         }
@@ -260,7 +264,7 @@ impl World<'_> {
     }
 
     pub(super) fn is_over(&self) -> bool {
-        (0..self.hosts.len()).all(|host| self.is_settled(host))
+        (0..self.hosts.len()).all(|host| self.is_settled(host)) && self.has_talked()
     }
 
     /// What can only be judged at the end (L4, L5).
@@ -268,6 +272,8 @@ impl World<'_> {
         let scenario = &self.plan.scenario;
         let is_swarm = scenario.swarm.is_swarm();
         let sources = match scenario.sources {
+            // Those of the share, and those of the room.
+            _ if scenario.talk.is_some() => 2 * scenario.hosts(),
             _ if is_swarm => scenario.hosts(),
             0 => usize::from(scenario.senders),
             some => usize::from(some),
@@ -298,7 +304,7 @@ impl World<'_> {
         let smooth = crate::plan::Network { latency_us: self.plan.network.latency_us, ..Default::default() };
         let calm = self.plan.faults.is_empty() && scenario.present.is_empty() && self.plan.network == smooth;
         // In a swarm whoever gave the last chunk need not be whoever made the share.
-        if calm && !is_swarm && self.receipts < receivers {
+        if calm && !is_swarm && !scenario.only_talks() && self.receipts < receivers {
             let text = format!("{} receipts were seen of {receivers} receivers", self.receipts);
             self.fail(None, Finding::new(Oracle::Completion, "a receipt is missing", text));
         }

@@ -81,6 +81,12 @@ impl Weather {
                     let pair = Some((usize::from(receiver), usize::from(sender)));
                     let window = weather.window(from_ms, to_ms);
                     weather.partitions.push((pair, None, way, window));
+                    if plan.scenario.talk.is_some() {
+                        // In a room either dials the other.
+                        let pair = pair.map(|(one, other)| (other, one));
+                        let way = way.map(|way| if way == Way::Up { Way::Down } else { Way::Up });
+                        weather.partitions.push((pair, None, way, window));
+                    }
                 }
                 Fault::Swizzle { from_ms, step_ms, hold_ms } => {
                     let mut order = Random::new(plan.seed, "swizzle");

@@ -35,6 +35,13 @@ pub(super) struct Words {
     gives: [bool; 2],
 }
 
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Of {
+    Share,
+    Room,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Asked {
     Once,
@@ -47,8 +54,8 @@ enum Asked {
 pub(super) struct Acts {
     /// Hosts that it was told of from outside.
     pub(super) hinted: BTreeSet<usize>,
-    /// Hosts that said to it that they take part.
-    met: BTreeSet<usize>,
+    /// Hosts that said to it that they take part, and in what.
+    met: BTreeSet<(Of, usize)>,
     /// A source that it dialled has said that peers may meet.
     may_meet: bool,
     /// Whoever it sent away for what is proven wrong.
@@ -94,6 +101,15 @@ fn chunk_of(content: &Content, run: BlockRun) -> Option<u32> {
     Some(manifest.chunks_of(entry).start + run.block / SPAN_BLOCKS / manifest.chunk_size().spans())
 }
 
+/// Nothing is said of files in a room (PROTOCOL §7.1).
+fn may_say_in_room(host: usize, message: &Message) -> Checked {
+    if matches!(message, Message::Swarm(_) | Message::Peers(_)) {
+        return Ok(());
+    }
+    let text = format!("host {host} says {message:?} in a room");
+    Err(Finding::new(Oracle::Meeting, "a word of files in a room", text))
+}
+
 impl World<'_> {
     /// Judges what one end has just said.
     pub(super) fn judge_words(&mut self, life: Life, (index, side): EndId) {
@@ -117,15 +133,19 @@ impl World<'_> {
     fn hear(&mut self, (index, side): EndId, message: &Message, is_actor: bool) -> Checked {
         let conn = &self.conns[index];
         let (here, there) = (conn.ends[side].life.0, conn.ends[1 - side].life.0);
+        let of = if conn.is_of_room { Of::Room } else { Of::Share };
         if !is_actor {
-            self.may_say(here, message)?;
+            match of {
+                Of::Share => self.may_say(here, message)?,
+                Of::Room => may_say_in_room(here, message)?,
+            }
         }
         match message {
             Message::Swarm(_) => {
                 self.conns[index].words.takes_part[side] = true;
                 let acts = &mut self.hosts[there].acts;
-                acts.met.insert(here);
-                acts.may_meet |= side == 1;
+                acts.met.insert((of, here));
+                acts.may_meet |= side == 1 && of == Of::Share;
                 Ok(())
             }
             Message::Peers(peers) if !is_actor => self.judge_peers((index, side), peers),
@@ -188,6 +208,7 @@ impl World<'_> {
     fn judge_peers(&self, (index, side): EndId, peers: &[PeerAddress]) -> Checked {
         let conn = &self.conns[index];
         let (here, there) = (conn.ends[side].life.0, conn.ends[1 - side].life.0);
+        let of = if conn.is_of_room { Of::Room } else { Of::Share };
         let wrong = |class, text| Err(Finding::new(Oracle::Meeting, class, text));
         if !conn.words.takes_part[1 - side] {
             let text = format!("host {here} tells host {there} of peers, which takes no part");
@@ -208,7 +229,7 @@ impl World<'_> {
                     format!("host {here} tells host {there} of itself"),
                 );
             }
-            if !self.hosts[here].acts.met.contains(&told) {
+            if !self.hosts[here].acts.met.contains(&(of, told)) {
                 let text = format!("host {here} tells of host {told}, which it has not met");
                 return wrong("a peer that was not met", text);
             }
@@ -307,10 +328,25 @@ impl World<'_> {
         let host = &self.hosts[life.0];
         let key = self.hosts[other].identity.node_id();
         let is_excused = other == life.0 || host.acts.banned.contains(&key) || host.stopped_for.is_some();
-        let has_all = host.person.outcome.is_some() || host.part == Part::Sender;
+        let is_of_room = self.conns[index].is_of_room;
+        let has_all = !is_of_room && (host.person.outcome.is_some() || host.part == Part::Sender);
         let ends = host.process.iter().flat_map(|process| process.ends.values());
-        let is_twin = |(at, side): &EndId| *at != index && self.conns[*at].ends[1 - *side].life.0 == other;
+        let is_twin = |(at, side): &EndId| {
+            let conn = &self.conns[*at];
+            *at != index && conn.is_of_room == is_of_room && conn.ends[1 - *side].life.0 == other
+        };
         if is_excused || has_all || ends.copied().any(|end| is_twin(&end)) {
+            return;
+        }
+        // The better one may have been lost in the very turn in which this one was given up for it.
+        let is_just_over = |at: usize| {
+            let is_over = |side: &usize| {
+                let end = &self.conns[at].ends[*side];
+                end.life == life && end.over_at == Some(self.now)
+            };
+            [0, 1].iter().find(|side| is_over(side)).is_some_and(|side| is_twin(&(at, *side)))
+        };
+        if (0..self.conns.len()).any(is_just_over) {
             return;
         }
         let text = format!("host {} has no connection with host {other}, and turns it away", life.0);

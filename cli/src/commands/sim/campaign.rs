@@ -71,6 +71,7 @@ pub(super) fn coverage(args: &CoverageArgs, context: &Context) -> Result<Outcome
         (Cast::Swarm, ChannelKind::Clear, 4),
         (Cast::Varied, ChannelKind::Clear, 4),
         (Cast::Varied, ChannelKind::Tls, 1),
+        (Cast::Talk, ChannelKind::Clear, 2),
     ];
     let all: u64 = parts.iter().map(|(_, _, share)| share).sum();
     let mut first = args.seeds.start;
