@@ -35,6 +35,8 @@ pub(super) struct Room {
     /// This run of the program: our numbers begin anew with each.
     life: u64,
     lines: BTreeMap<NodeId, Talk>,
+    /// The number of our last word, to whomever: a node that was forgotten meanwhile hears no number again.
+    said: u64,
     calls: Calls,
     /// The last of our calls.
     called: u64,
@@ -102,6 +104,7 @@ impl Node {
                 targets: Targets::default(),
                 life: u64::from_le_bytes(life),
                 lines: BTreeMap::new(),
+                said: 0,
                 calls: Calls::default(),
                 called: 0,
             },
@@ -128,15 +131,17 @@ impl Node {
             return self.refuse(room, Refusal::TooMuch);
         }
         if !self.put(room, to, word, Some(tag)) {
-            self.refuse(room, Refusal::TooMuch);
+            self.event(Event::Undelivered { room, to, tag });
         }
     }
 
     /// Puts a word on the line to a node. Whether there was room for it.
     fn put(&mut self, room: ShareId, to: NodeId, word: Word, tag: Option<u64>) -> bool {
         let (now, max) = (self.now, 2 * self.config.conns_max as usize);
-        let talk = self.rooms.get_mut(&room).and_then(|room| room.talk(to, max));
-        if talk.is_none_or(|talk| talk.out.say(word, tag, now).is_err()) {
+        let Some(state) = self.rooms.get_mut(&room) else { return false };
+        state.said += 1;
+        let number = state.said;
+        if state.talk(to, max).is_none_or(|talk| talk.out.say(number, word, tag, now).is_err()) {
             return false;
         }
         self.speak(room, to);
@@ -178,7 +183,8 @@ impl Node {
     pub(super) fn call_checked(&mut self, room: ShareId, from: NodeId, call: Call, verdict: Verdict) {
         let Some(state) = self.rooms.get_mut(&room) else { return };
         if let Some(talk) = state.lines.get_mut(&from) {
-            talk.checking -= 1;
+            // It may have been forgotten and met again since.
+            talk.checking = talk.checking.saturating_sub(1);
         }
         if verdict != Verdict::Genuine {
             let conn = state.lines.get(&from).and_then(|talk| talk.conn);

@@ -28,8 +28,6 @@ struct Waiting {
 /// What is said to one peer.
 #[derive(Debug, Default)]
 pub(crate) struct Outgoing {
-    /// The last number that was given.
-    last: u64,
     waiting: VecDeque<Waiting>,
     bytes: usize,
     /// The last number that went out on the connection that is there.
@@ -41,16 +39,15 @@ pub(crate) struct Outgoing {
 pub(crate) struct Full;
 
 impl Outgoing {
-    /// Says something; its number.
-    pub(crate) fn say(&mut self, word: Word, tag: Option<u64>, now: Now) -> Result<u64, Full> {
+    /// Says something under a number that is above all before.
+    pub(crate) fn say(&mut self, number: u64, word: Word, tag: Option<u64>, now: Now) -> Result<(), Full> {
         let bytes = self.bytes + word.bytes();
         if self.waiting.len() >= WAITING_MAX || bytes > WAITING_BYTES_MAX {
             return Err(Full);
         }
-        self.last += 1;
         self.bytes = bytes;
-        self.waiting.push_back(Waiting { number: self.last, word, tag, since: now });
-        Ok(self.last)
+        self.waiting.push_back(Waiting { number, word, tag, since: now });
+        Ok(())
     }
 
     /// Another connection is there: what was not acknowledged is said again.

@@ -15,8 +15,8 @@ fn at(seconds: u64) -> Now {
 #[test]
 fn what_was_not_acknowledged_is_said_again_on_the_next_connection() {
     let mut out = Outgoing::default();
-    for text in ["a", "b", "c"] {
-        out.say(word(text), Some(9), at(0)).unwrap();
+    for (number, text) in (1..).zip(["a", "b", "c"]) {
+        out.say(number, word(text), Some(9), at(0)).unwrap();
     }
     assert_eq!(out.next().map(|(number, _)| number), Some(1));
     assert_eq!(out.next().map(|(number, _)| number), Some(2));
@@ -39,13 +39,13 @@ fn a_word_that_comes_twice_is_news_once_and_numbers_may_have_gaps() {
 #[test]
 fn words_wait_for_a_bounded_time_and_in_bounded_memory() {
     let mut out = Outgoing::default();
-    out.say(word("old"), Some(5), at(0)).unwrap();
-    out.say(word("new"), None, at(8)).unwrap();
+    out.say(1, word("old"), Some(5), at(0)).unwrap();
+    out.say(2, word("new"), None, at(8)).unwrap();
     let patience = Duration::from_secs(10);
     assert_eq!(out.expires(patience), Some(at(10)));
     assert_eq!(out.expire(at(10), patience), [5]);
     assert_eq!(out.next().map(|(number, _)| number), Some(2));
     let long = "x".repeat(10_000);
-    let said = (0..).take_while(|_| out.say(word(&long), None, at(9)).is_ok()).count();
+    let said = (3..).take_while(|number| out.say(*number, word(&long), None, at(9)).is_ok()).count();
     assert!(said < 27 && out.memory() <= WAITING_BYTES_MAX, "{said}");
 }
