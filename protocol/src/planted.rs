@@ -87,7 +87,7 @@ bugs! {
     46 BanForgotten "whoever gave wrong bytes is met again"
     47 TrackerAtOnce "a tracker that failed is asked again at once"
     48 StoppedAgain "a tracker that was told of the end is told again and again"
-    49 ChoiceUnclaimed "what was verified last is not claimed when the user chooses anew"
+    49 ChoiceForgets "what was verified before the user chooses anew is taken for unverified"
     50 SaidOnce "what was not acknowledged is not said again on the next connection"
     51 HeardAgain "a word that comes again on the next connection is given to the user again"
     52 CallAgain "a call is heard and passed on as often as it comes"

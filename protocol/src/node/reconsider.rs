@@ -7,6 +7,8 @@ use crate::output::{Event, Output, Refusal};
 #[cfg(planted)]
 use crate::planted::{Bug, is};
 use crate::swarm::download::Download;
+#[cfg(planted)]
+use crate::swarm::transfer::Before;
 use crate::swarm::upload::Upload;
 use crate::timers::Timer;
 use crate::wire::{Message, Reject, RejectWhy};
@@ -70,11 +72,6 @@ impl Node {
         }
         let Some(fetch) = self.fetches.get_mut(&share) else { return };
         let Stage::Reconsidering(_, transfer) = &mut fetch.stage else { return };
-        #[cfg(planted)]
-        if is(Bug::ChoiceUnclaimed) {
-            transfer.take_claims();
-            fetch.checkpoints.unsynced_bytes = 0;
-        }
         if transfer.has_claims() || fetch.checkpoints.unsynced_bytes > 0 {
             fetch.checkpoints.synced += 1;
             fetch.checkpoints.unsynced_bytes = 0;
@@ -85,6 +82,10 @@ impl Node {
         let stage = core::mem::replace(&mut fetch.stage, Stage::Ended);
         let Stage::Reconsidering(manifest, transfer) = stage else { return };
         fetch.before = transfer.into_before();
+        #[cfg(planted)]
+        if is(Bug::ChoiceForgets) {
+            fetch.before = Before::default();
+        }
         fetch.stage = Stage::Offered(manifest.clone());
         self.event(Event::Offer { share, manifest });
     }

@@ -90,7 +90,7 @@ pub(super) const ROWS: &[Row] = &[
     scene(Bug::NetworkBanned, crowds::poisoned_and_parted, "swarm, poisoned", 10),
     scene(Bug::BanForgotten, crowds::poisoned, "swarm, poisoned", 10),
     clear(Bug::TrackerAtOnce, Cast::Swarm, Kind::Trackers, 10),
-    scene(Bug::ChoiceUnclaimed, scenes::chosen_anew, "chosen anew", 10),
+    scene(Bug::ChoiceForgets, scenes::chosen_anew, "chosen anew", 10),
     scene(Bug::StoppedAgain, crowds::named, "swarm, trackers", 5),
     clear(Bug::SaidOnce, Cast::Talk, Kind::Resets, 50),
     tls(Bug::SaidOnce, Cast::Talk, Kind::Resets, 50),
