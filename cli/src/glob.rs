@@ -174,7 +174,7 @@ pub fn select(manifest: &Manifest, only: &[String], exclude: &[String]) -> Resul
         manifest.entries().filter(|(_, entry)| wanted(entry.path)).map(|(index, _)| index).collect();
     if entries.is_empty() {
         return Err(Error::new(Exit::Usage, "the patterns leave nothing of this share")
-            .hint("see its paths with `truecopy inspect`, and correct --only and --exclude"));
+            .hint("see its paths with `truecopy inspect`, and correct --only, --exclude or --first"));
     }
     Ok(Selection::Some(entries))
 }

@@ -144,8 +144,9 @@ impl Node {
         if state.talk(to, max).is_none_or(|talk| talk.out.say(number, word, tag, now).is_err()) {
             return false;
         }
+        // No word that waits already is given up later than this one.
+        self.timers.arm(Timer::Words(room), now + self.config.words_wait);
         self.speak(room, to);
-        self.mind_words(room);
         true
     }
 
@@ -325,19 +326,10 @@ impl Node {
                 self.event(Event::Delivered { room, to, tag });
             }
         }
-        self.mind_words(room);
         Ok(())
     }
 
-    fn mind_words(&mut self, room: ShareId) {
-        let wait = self.config.words_wait;
-        let first = |room: &Room| room.lines.values().filter_map(|talk| talk.out.expires(wait)).min();
-        match self.rooms.get(&room).and_then(first) {
-            Some(at) => self.timers.set(Timer::Words(room), at),
-            None => self.timers.cancel(Timer::Words(room)),
-        }
-    }
-
+    /// Gives up what has waited for too long. What was acknowledged meanwhile left its date: then there is nothing to do.
     pub(super) fn words_expired(&mut self, room: ShareId) {
         let (now, wait) = (self.now, self.config.words_wait);
         let Some(state) = self.rooms.get_mut(&room) else { return };
@@ -351,7 +343,10 @@ impl Node {
                 self.event(Event::Undelivered { room, to, tag });
             }
         }
-        self.mind_words(room);
+        let first = |room: &Room| room.lines.values().filter_map(|talk| talk.out.expires(wait)).min();
+        if let Some(at) = self.rooms.get(&room).and_then(first) {
+            self.timers.set(Timer::Words(room), at);
+        }
     }
 
     pub(super) fn leave_room(&mut self, room: ShareId, reason: Reason) {
