@@ -16,7 +16,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 use truecopy_protocol::TrackerUrl;
 
-pub use daemon::{DaemonArgs, Loopback, StatusArgs, SteerArgs};
+pub use daemon::{DaemonArgs, Loopback, StatusArgs, SteerArgs, TopArgs};
 pub use limits::{Hours, Limit, LimitArgs};
 pub use sim::{
     BenchArgs, CoverageArgs, DeterminismArgs, ExplainArgs, PlanArgs, ShrinkArgs, SimArgs, SimChannel,
@@ -112,6 +112,11 @@ pub enum Command {
         after_help = "Examples:\n  truecopy status\n  truecopy status --json\n\nExit code 20: no daemon of this home can be reached."
     )]
     Status(StatusArgs),
+    /// Watch and steer the daemon on a terminal: transfers, peers, chunks, messages
+    #[command(
+        after_help = "Keys:\n  ↑ ↓        choose a transfer or an offer\n  p r c t    pause, resume, cancel, retry\n  a d        accept, decline\n  x          forget; what is verified is kept\n  :          give an order, as in the console: send bob hello\n  q          leave; the daemon goes on\n\nExit code 20: no daemon of this home can be reached."
+    )]
+    Top(TopArgs),
     /// Pause a transfer of the daemon
     #[command(after_help = "Examples:\n  truecopy pause 3")]
     Pause(SteerArgs),
@@ -482,7 +487,7 @@ impl Command {
             | Self::Cancel(args)
             | Self::Retry(args)
             | Self::Rm(args) => args.output.clone(),
-            Self::Sim(_) | Self::Completions(_) | Self::Man(_) => OutputArgs::default(),
+            Self::Top(_) | Self::Sim(_) | Self::Completions(_) | Self::Man(_) => OutputArgs::default(),
         }
     }
 }

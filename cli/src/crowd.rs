@@ -31,11 +31,30 @@ struct Peer {
     always_whole: bool,
     /// Whether it wants something of us.
     wants: bool,
+    /// How it stood when it was looked at last.
+    state: Option<PeerState>,
 }
 
 impl Peer {
     fn link(&self) -> Link<'_> {
         Link { node: &self.node, path: self.path, address: &self.address }
+    }
+
+    /// None before it was looked at.
+    fn row(&self) -> Option<PeerRow<'_>> {
+        let state = self.state?;
+        Some(PeerRow {
+            link: self.link(),
+            is_dialled: state.role == Role::Initiator,
+            received: state.received,
+            sent: state.sent,
+            down: self.down.per_second().unwrap_or(0),
+            up: self.up.per_second().unwrap_or(0),
+            has: state.has,
+            of: state.of,
+            theirs: state.theirs,
+            ours: state.ours,
+        })
     }
 }
 
@@ -45,7 +64,8 @@ impl Crowd {
         let (path, address) = words::path(path);
         let (node, sent) = (node.to_hex(), 0);
         let (down, up, always_whole, wants) = (Rate::default(), Rate::default(), true, false);
-        self.peers.insert(conn, Peer { node, path, address, sent, down, up, always_whole, wants });
+        let state = None;
+        self.peers.insert(conn, Peer { node, path, address, sent, down, up, always_whole, wants, state });
     }
 
     /// A peer is gone.
@@ -92,31 +112,21 @@ impl Crowd {
         self.peers.values().any(|peer| peer.wants) && !self.peers.values().any(|peer| peer.always_whole)
     }
 
-    /// The lines of a table of the peers.
-    pub fn rows(&mut self, now: Duration, states: &[PeerState]) -> Vec<PeerRow<'_>> {
+    /// How the peers stand now.
+    pub fn look(&mut self, now: Duration, states: &[PeerState]) {
         for state in states {
             if let Some(peer) = self.peers.get_mut(&state.conn) {
                 peer.down.observe(now, state.received);
                 peer.up.observe(now, state.sent);
                 peer.always_whole &= state.of > 0 && state.has == state.of;
                 peer.wants = state.ours != Turn::Idle;
+                peer.state = Some(*state);
             }
         }
-        let row = |state: &PeerState| {
-            let peer = self.peers.get(&state.conn)?;
-            Some(PeerRow {
-                link: peer.link(),
-                is_dialled: state.role == Role::Initiator,
-                received: state.received,
-                sent: state.sent,
-                down: peer.down.per_second().unwrap_or(0),
-                up: peer.up.per_second().unwrap_or(0),
-                has: state.has,
-                of: state.of,
-                theirs: state.theirs,
-                ours: state.ours,
-            })
-        };
-        states.iter().filter_map(row).collect()
+    }
+
+    /// The lines of a table of the peers, as they stood when they were looked at last.
+    pub fn rows(&self) -> Vec<PeerRow<'_>> {
+        self.peers.values().filter_map(Peer::row).collect()
     }
 }

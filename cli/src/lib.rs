@@ -4,6 +4,7 @@
 pub mod addresses;
 pub mod api;
 pub mod args;
+pub mod clock;
 pub mod commands;
 pub mod control;
 pub mod crowd;

@@ -1,10 +1,11 @@
 //! Limits of rates while something runs: what the arguments, the hour and the user's keys say.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use truecopy_transport::pace::{RATE_MIN, Rate, Rates};
 
 use crate::args::LimitArgs;
+use crate::clock;
 use crate::control::Control;
 use crate::exit::{Error, Exit, Result};
 use crate::net::Net;
@@ -30,7 +31,7 @@ pub struct Limits {
 impl Limits {
     /// Those of the arguments, at this hour.
     pub fn new(args: &LimitArgs) -> Self {
-        let rates = at(args, minute_of_day());
+        let rates = at(args, clock::minute_of_day(clock::now()));
         Self { args: args.clone(), planned: rates, rates, looked: Instant::now() }
     }
 
@@ -56,16 +57,28 @@ impl Limits {
     /// # Errors
     /// If the network part of the program has ended.
     pub fn look(&mut self, net: &Net, reporter: &Reporter) -> Result<()> {
+        match self.due() {
+            Some(rates) => self.change(rates, net, reporter),
+            None => Ok(()),
+        }
+    }
+
+    /// Looks at the hour, now and then. What holds from now on, if that is something else.
+    pub fn due(&mut self) -> Option<Rates> {
         if self.args.limit_schedule.is_empty() || self.looked.elapsed() < LOOK {
-            return Ok(());
+            return None;
         }
         self.looked = Instant::now();
-        let planned = at(&self.args, minute_of_day());
+        self.planned_at(clock::minute_of_day(clock::now()))
+    }
+
+    fn planned_at(&mut self, minute: u16) -> Option<Rates> {
+        let planned = at(&self.args, minute);
         if planned == self.planned {
-            return Ok(());
+            return None;
         }
-        self.planned = planned;
-        self.change(planned, net, reporter)
+        (self.planned, self.rates) = (planned, planned);
+        Some(planned)
     }
 
     /// Obeys the keys that change limits: twice or half as much, where one is set; nothing else.
@@ -116,20 +129,6 @@ fn at(args: &LimitArgs, minute: u16) -> Rates {
     })
 }
 
-/// Minutes since midnight, in local time; in universal time on a system that does not say where it is.
-fn minute_of_day() -> u16 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let now = i64::try_from(now).unwrap_or(i64::MAX);
-    // Read anew each time: clocks change twice a year, and people travel.
-    let zone = match std::env::var("TZ") {
-        Ok(zone) if !zone.is_empty() => tz::TimeZone::from_posix_tz(&zone),
-        _ => tz::TimeZone::local(),
-    };
-    let offset = zone.ok().and_then(|zone| zone.find_local_time_type(now).ok().map(|kind| kind.ut_offset()));
-    let minute = now.saturating_add(i64::from(offset.unwrap_or(0))).rem_euclid(86_400) / 60;
-    u16::try_from(minute).unwrap_or(0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,6 +151,15 @@ mod tests {
         assert_eq!(at(&args(), 12 * 60), rates(1, 1));
         assert_eq!(at(&args(), 19 * 60), rates(2, 0));
         assert_eq!(at(&args(), 23 * 60), rates(5, 0));
+    }
+
+    #[test]
+    fn another_hour_is_told_once_and_takes_back_what_the_user_made_of_the_last() {
+        let mut limits =
+            Limits { args: args(), planned: rates(1, 1), rates: rates(4, 4), looked: Instant::now() };
+        assert_eq!(limits.planned_at(12 * 60), None, "the same hours: the user's wish stays");
+        assert_eq!(limits.planned_at(19 * 60), Some(rates(2, 0)));
+        assert_eq!((limits.rates(), limits.planned_at(19 * 60)), (rates(2, 0), None));
     }
 
     #[test]

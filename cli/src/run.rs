@@ -100,6 +100,7 @@ fn dispatch(command: Command, context: &Context) -> Result<Ended> {
         Command::Node(args) => commands::node::run(&args, context),
         Command::Daemon(args) => commands::daemon::run(&args, context),
         Command::Status(args) => remote::status(&args, context),
+        Command::Top(args) => commands::top::run(&args, context),
         Command::Pause(args) => remote::steer(Steer::Pause, &args, context),
         Command::Resume(args) => remote::steer(Steer::Resume, &args, context),
         Command::Cancel(args) => remote::steer(Steer::Cancel, &args, context),

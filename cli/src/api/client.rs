@@ -1,18 +1,21 @@
 //! The smallest client, for commands that talk to the daemon of this home.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
+use super::orders::Given;
 use super::place::{Place, none};
-use super::shapes::Failure;
+use super::shapes::{self, Done, Failure};
 use crate::escape::Shown;
 use crate::exit::{Error, Exit, Result};
 
 /// For one answer.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// How long a stream of events may be silent: twice what the daemon lets it be, and more.
+const SILENCE: Duration = Duration::from_secs(40);
 /// Bytes of an answer at most.
 const ANSWER_MAX: u64 = 64 * 1024 * 1024;
 
@@ -48,8 +51,31 @@ impl Client {
     ///
     /// # Errors
     /// `NoDaemon` if it does not answer; else what it says.
-    pub fn order<T: DeserializeOwned>(&self, order: &str) -> Result<T> {
-        self.ask("POST", "/v1/orders", order)
+    pub fn give(&self, order: &Given) -> Result<Done> {
+        self.ask("POST", "/v1/orders", &shapes::text(order))
+    }
+
+    /// Follows what happens, as server-sent events; those after this one, or all that are held after `oldest`.
+    ///
+    /// # Errors
+    /// `NoDaemon` if it does not answer so.
+    pub fn events(&self, after: &str) -> Result<impl BufRead + use<>> {
+        let lost = |error: io::Error| none(format!("the daemon tells nothing: {}", Shown::io(&error)));
+        let (mut stream, host) = self.connect(SILENCE).map_err(lost)?;
+        let token = &self.token;
+        // By 1.0 the body comes as it is, and ends with the connection.
+        write!(
+            stream,
+            "GET /v1/events?after={after} HTTP/1.0\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\r\n"
+        )
+        .map_err(lost)?;
+        let mut stream = BufReader::new(stream);
+        let mut line = String::new();
+        stream.read_line(&mut line).map_err(lost)?;
+        if line.split(' ').nth(1) != Some("200") {
+            return Err(none(format!("the daemon tells nothing: {}", line.trim())));
+        }
+        Ok(stream)
     }
 
     fn ask<T: DeserializeOwned>(&self, method: &str, path: &str, body: &str) -> Result<T> {
@@ -75,7 +101,7 @@ impl Client {
     }
 
     fn exchange(&self, method: &str, path: &str, body: &str) -> io::Result<(u16, Vec<u8>)> {
-        let (mut stream, host) = self.connect()?;
+        let (mut stream, host) = self.connect(PATIENCE)?;
         let (token, length) = (&self.token, body.len());
         write!(
             stream,
@@ -87,17 +113,17 @@ impl Client {
         parse(&answer).ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
 
-    fn connect(&self) -> io::Result<(Box<dyn Stream>, &str)> {
+    fn connect(&self, silence: Duration) -> io::Result<(Box<dyn Stream>, &str)> {
         #[cfg(unix)]
         if let Some(path) = self.address.strip_prefix("unix:") {
             let stream = std::os::unix::net::UnixStream::connect(path)?;
-            stream.set_read_timeout(Some(PATIENCE))?;
+            stream.set_read_timeout(Some(silence))?;
             stream.set_write_timeout(Some(PATIENCE))?;
             return Ok((Box::new(stream), "localhost"));
         }
         let address = self.address.parse().map_err(|_| io::ErrorKind::InvalidData)?;
         let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(silence))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         Ok((Box::new(stream), &self.address))
     }

@@ -7,7 +7,7 @@ mod connection;
 mod events;
 mod gate;
 mod metrics;
-mod orders;
+pub mod orders;
 mod place;
 mod reply;
 mod ring;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use truecopy_transport::pace::Rate;
 
 use crate::args::Limit;
@@ -10,73 +10,147 @@ use crate::engine::order::Order;
 use crate::exit::{Error, Result};
 
 /// An order. What only lists (`peers`, `transfers`) is asked for by `GET`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(tag = "order", rename_all = "kebab-case", deny_unknown_fields)]
-pub(super) enum Given {
+pub enum Given {
+    /// Meet a node.
     Connect {
+        /// Whom: a name, the beginning of a key, or HOST:PORT.
         to: String,
     },
+    /// Say something to a node.
     Send {
+        /// Whom: a name, the beginning of a key, or HOST:PORT.
         to: String,
+        /// What.
         text: String,
     },
+    /// Say something to everybody.
     Broadcast {
+        /// What.
         text: String,
     },
+    /// Offer files and folders to a node.
     Sendfile {
+        /// Whom: a name, the beginning of a key, or HOST:PORT.
         to: String,
+        /// Which.
         paths: Vec<PathBuf>,
     },
+    /// Serve them to whoever has the ticket.
     Share {
+        /// Which.
         paths: Vec<PathBuf>,
     },
+    /// Fetch what a ticket, a link or a file of metadata names.
     Get {
+        /// What names it.
         source: String,
+        /// Whereto.
         folder: Option<PathBuf>,
     },
+    /// Accept an offer, or what matches of it.
     Accept {
+        /// Its number.
         offer: u32,
+        /// Whereto.
         folder: Option<PathBuf>,
+        /// Patterns; none: all of it.
         #[serde(default)]
         only: Vec<String>,
     },
+    /// Decline an offer.
     Decline {
+        /// Its number.
         offer: u32,
     },
+    /// Pause a transfer.
     Pause {
+        /// Its number.
         transfer: u32,
     },
+    /// Go on with it.
     Resume {
+        /// Its number.
         transfer: u32,
     },
+    /// End it; what is verified is kept.
     Cancel {
+        /// Its number.
         transfer: u32,
     },
+    /// Dial at once, or fetch again what failed.
     Retry {
+        /// Its number.
         transfer: u32,
     },
+    /// Forget it; what is verified is kept.
     Rm {
+        /// Its number.
         transfer: u32,
     },
     /// Bytes a second; none: no limit.
     Limit {
+        /// To others.
         up: Option<u64>,
+        /// To here.
         down: Option<u64>,
     },
+    /// Call a node by a name.
     Name {
+        /// Which node.
         peer: String,
+        /// Its name.
         name: String,
     },
+    /// Take its offers unasked.
     Trust {
+        /// Which node.
         peer: String,
     },
+    /// No longer.
     Distrust {
+        /// Which node.
         peer: String,
     },
+    /// End the daemon.
     Quit {},
 }
 
 impl Given {
+    /// An order, to be given from this folder; none: it only lists, or is for a console.
+    pub fn of(order: Order) -> Option<Self> {
+        let path = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+        let all = |paths: Vec<PathBuf>| paths.into_iter().map(path).collect();
+        Some(match order {
+            Order::Connect(to) => Self::Connect { to },
+            Order::Send(to, text) => Self::Send { to, text },
+            Order::Broadcast(text) => Self::Broadcast { text },
+            Order::SendFile(to, paths) => Self::Sendfile { to, paths: all(paths) },
+            Order::Share(paths) => Self::Share { paths: all(paths) },
+            Order::Get(source, folder) => {
+                let is_file = !source.starts_with("truecopy") && Path::new(&source).exists();
+                let source = if is_file { path(source.into()).display().to_string() } else { source };
+                Self::Get { source, folder: folder.map(path) }
+            }
+            Order::Accept(offer, folder, only) => Self::Accept { offer, folder: folder.map(path), only },
+            Order::Decline(offer) => Self::Decline { offer },
+            Order::Pause(transfer) => Self::Pause { transfer },
+            Order::Resume(transfer) => Self::Resume { transfer },
+            Order::Cancel(transfer) => Self::Cancel { transfer },
+            Order::Retry(transfer) => Self::Retry { transfer },
+            Order::Remove(transfer) => Self::Rm { transfer },
+            Order::Limit(up, down) => {
+                let bytes = |limit: Limit| limit.0.map(Rate::bytes_a_second);
+                Self::Limit { up: bytes(up), down: bytes(down) }
+            }
+            Order::Name(peer, name) => Self::Name { peer, name },
+            Order::Trust(peer, true) => Self::Trust { peer },
+            Order::Trust(peer, false) => Self::Distrust { peer },
+            Order::Peers | Order::Transfers | Order::Help | Order::Quit => return None,
+        })
+    }
+
     /// What it means.
     ///
     /// # Errors

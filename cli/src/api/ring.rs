@@ -11,6 +11,8 @@ use crate::exit::{Error, Exit, Result};
 
 /// News that are held at most.
 const NEWS_MAX: usize = 4096;
+/// What a reader asks for who wants all that are held.
+const OLDEST: &str = "oldest";
 /// News that are read at once.
 const BATCH: usize = 64;
 
@@ -76,10 +78,14 @@ impl Ring {
         format!("{}-{number}", self.run)
     }
 
-    /// Where a reader begins whose last one has this name; without one at the next that comes. None: that is no name.
+    /// Where a reader begins whose last one has this name; without one at the next that comes, with [`OLDEST`] at the
+    /// first that is held. None: that is no name.
     pub(super) fn start(&self, last: Option<&str>) -> Option<Start> {
         let newest = *self.newest.borrow();
         let Some(last) = last else { return Some(Start { after: newest, is_other_run: false }) };
+        if last == OLDEST {
+            return Some(Start { after: self.lock().gone, is_other_run: false });
+        }
         let (run, number) = last.split_once('-')?;
         let number: u64 = number.parse().ok()?;
         let is_other_run = run != self.run;
@@ -119,6 +125,7 @@ mod tests {
         assert_eq!((batch.missed, numbers(&batch)), (0, vec![2, 3]));
         assert_eq!(&*batch.lines[0].1, "2");
         assert_eq!(ring.start(None).unwrap().after, 3, "without a name it begins with what comes");
+        assert_eq!(ring.start(Some(OLDEST)).unwrap(), Start { after: 0, is_other_run: false });
         assert!(numbers(&ring.after(3)).is_empty());
     }
 
@@ -128,6 +135,7 @@ mod tests {
         (0..NEWS_MAX + 10).for_each(|_| ring.push("".into()));
         let batch = ring.after(4);
         assert_eq!((batch.missed, batch.lines[0].0), (6, 11));
+        assert_eq!(ring.start(Some(OLDEST)).unwrap().after, 10, "of these nothing is missed");
     }
 
     #[test]

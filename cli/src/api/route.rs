@@ -5,19 +5,23 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body, Bytes, Incoming};
-use hyper::{Request, StatusCode};
+use hyper::{Request, StatusCode, Uri};
 use tokio::sync::watch;
 
 use super::connection::App;
 use super::orders::Given;
 use super::reply::{self, Answer};
-use super::shapes::{Done, Offer, Peer, Peers, Status, Transfer, Transfers};
+use super::shapes::{Details, Done, Offer, Peer, Peers, Status, Transfer, Transfers};
 use super::{events, metrics};
 use crate::engine::Engine;
 use crate::engine::order::Order;
 
 /// Bytes of a request's body at most.
 const BODY_MAX: usize = 64 * 1024;
+/// Stretches of a map of chunks, unless others are asked for.
+const CELLS: u32 = 64;
+/// Stretches of a map of chunks at most.
+const CELLS_MAX: u32 = 4096;
 /// For a body to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -25,6 +29,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 enum Endpoint {
     Status,
     Transfers,
+    Details,
     Peers,
     Orders,
     Events,
@@ -37,9 +42,20 @@ enum Endpoint {
 pub struct Route {
     /// `GET` or `POST`.
     pub method: &'static str,
-    /// The path, without a query.
+    /// The path, without a query; `{…}` stands for a number.
     pub path: &'static str,
     endpoint: Endpoint,
+}
+
+impl Route {
+    fn fits(&self, path: &str) -> bool {
+        match self.path.split_once('{') {
+            Some((before, _)) => {
+                path.strip_prefix(before).is_some_and(|rest| !rest.is_empty() && !rest.contains('/'))
+            }
+            None => self.path == path,
+        }
+    }
 }
 
 const fn route(method: &'static str, path: &'static str, endpoint: Endpoint) -> Route {
@@ -47,9 +63,10 @@ const fn route(method: &'static str, path: &'static str, endpoint: Endpoint) -> 
 }
 
 /// All there is.
-pub const ROUTES: [Route; 7] = [
+pub const ROUTES: [Route; 8] = [
     route("GET", "/v1/status", Endpoint::Status),
     route("GET", "/v1/transfers", Endpoint::Transfers),
+    route("GET", "/v1/transfers/{transfer}", Endpoint::Details),
     route("GET", "/v1/peers", Endpoint::Peers),
     route("POST", "/v1/orders", Endpoint::Orders),
     route("GET", "/v1/events", Endpoint::Events),
@@ -60,7 +77,7 @@ pub const ROUTES: [Route; 7] = [
 /// Answers one request. A stream of events lasts until the API `ended`.
 pub(super) async fn handle(app: &Arc<App>, request: Request<Incoming>, ended: watch::Receiver<()>) -> Answer {
     let path = request.uri().path();
-    let found = ROUTES.iter().find(|route| route.path == path);
+    let found = ROUTES.iter().find(|route| route.fits(path));
     let answer = match (app.gate.admit(request.headers()), found) {
         (Err(refusal), _) => reply::not_admitted(refusal),
         (Ok(()), None) => {
@@ -88,6 +105,7 @@ async fn dispatch(
             ask(app, move |engine| status(engine, uptime), reply::json).await
         }
         Endpoint::Transfers => ask(app, transfers, reply::json).await,
+        Endpoint::Details => details(app, request.uri()).await,
         Endpoint::Peers => ask(app, peers, reply::json).await,
         Endpoint::Health => ask(app, |_| (), |()| reply::text("ok\n".into())).await,
         Endpoint::Metrics => {
@@ -97,14 +115,35 @@ async fn dispatch(
                 .await
         }
         Endpoint::Events => {
-            let last = request.headers().get("last-event-id");
-            events::answer(app, last.map(|last| last.to_str().unwrap_or_default()), ended)
+            let header = request.headers().get("last-event-id");
+            let last = header.map(|last| last.to_str().unwrap_or_default());
+            events::answer(app, last.or_else(|| asked(request.uri(), "after")), ended)
         }
         Endpoint::Orders => match body(request).await {
             Ok(body) => order(app, &body).await,
             Err(refusal) => refusal,
         },
     }
+}
+
+/// What stands under a name in the query, as it is.
+fn asked<'a>(uri: &'a Uri, name: &str) -> Option<&'a str> {
+    let pairs = uri.query()?.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.into_iter().find(|(key, _)| *key == name).map(|(_, value)| value)
+}
+
+async fn details(app: &App, uri: &Uri) -> Answer {
+    let cells = asked(uri, "cells").map_or(Ok(CELLS), str::parse);
+    let Some(cells) = cells.ok().filter(|cells| (1..=CELLS_MAX).contains(cells)) else {
+        let what = format!("cells is a number from 1 to {CELLS_MAX}");
+        return reply::refuse(StatusCode::BAD_REQUEST, "malformed", &what, None);
+    };
+    // One that is no number is the name of no transfer.
+    let number = uri.path().rsplit('/').next().and_then(|number| number.parse().ok()).unwrap_or(0);
+    let look = move |engine: &mut Engine| engine.details(number, cells).map(Details::from);
+    let unknown =
+        || reply::refuse(StatusCode::NOT_FOUND, "not-found", "there is no transfer of this number", None);
+    ask(app, look, |found| found.as_ref().map_or_else(unknown, reply::json)).await
 }
 
 /// What the engine says, told.
@@ -156,6 +195,8 @@ fn status(engine: &Engine, uptime: u64) -> Status {
         active,
         transfers: shapes.len() as u64,
         offers: engine.offered_here().len() as u64,
+        down: shapes.iter().map(|shape| shape.down).sum(),
+        up: shapes.iter().map(|shape| shape.up).sum(),
     }
 }
 

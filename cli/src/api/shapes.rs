@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 use truecopy_protocol::hex;
 
-use crate::engine::news;
 use crate::engine::nodes::parse_key;
+use crate::engine::{flow, news};
 use crate::exit;
+use crate::output::PeerRow;
 
 /// How the daemon is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +27,10 @@ pub struct Status {
     pub transfers: u64,
     /// Offers that nobody has answered.
     pub offers: u64,
+    /// Bytes a second that come, lately, of all transfers.
+    pub down: u64,
+    /// Bytes a second that go, lately, of all transfers.
+    pub up: u64,
 }
 
 /// What moves and what is offered.
@@ -65,12 +70,55 @@ pub struct Transfer {
     pub moved: u64,
     /// Bytes in all.
     pub size: u64,
+    /// Bytes a second that come, lately.
+    pub down: u64,
+    /// Bytes a second that go, lately.
+    pub up: u64,
     /// To or from whom, if that is one node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub with: Option<Peer>,
     /// What opens it, if it is served to everybody: a secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<String>,
+}
+
+/// A transfer, closely.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Details {
+    /// How it stands.
+    pub transfer: Transfer,
+    /// Its peers.
+    pub peers: Vec<Link>,
+    /// How many chunks of each of so many equal stretches are verified, and how many there are; empty if nothing comes
+    /// here now.
+    pub map: Vec<[u32; 2]>,
+}
+
+/// A peer of a transfer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// Its key.
+    pub node: String,
+    /// What carries it: `tcp` and the like.
+    pub path: String,
+    /// Where it is seen.
+    pub address: String,
+    /// Who connected: `out` if this node did.
+    pub way: String,
+    /// Payload bytes that came from it.
+    pub received: u64,
+    /// Payload bytes that went to it.
+    pub sent: u64,
+    /// Bytes a second that come from it, lately.
+    pub down: u64,
+    /// Bytes a second that go to it, lately.
+    pub up: u64,
+    /// Chunks that it says it has.
+    pub has: u32,
+    /// Chunks there are; 0 if it does not say.
+    pub of: u32,
+    /// Who serves whom, in words.
+    pub state: String,
 }
 
 /// A node.
@@ -154,6 +202,8 @@ impl From<&news::Shape> for Transfer {
             },
             moved: shape.moved,
             size: shape.size,
+            down: shape.down,
+            up: shape.up,
             with: shape.with.as_ref().map(Peer::from),
             ticket: shape.ticket.clone(),
         }
@@ -174,8 +224,38 @@ impl Transfer {
             state: news::State::read(&self.state, self.why.as_deref())?,
             moved: self.moved,
             size: self.size,
+            down: self.down,
+            up: self.up,
             ticket: self.ticket.clone(),
         })
+    }
+}
+
+impl From<&PeerRow<'_>> for Link {
+    fn from(row: &PeerRow<'_>) -> Self {
+        Self {
+            node: row.link.node.to_owned(),
+            path: row.link.path.to_owned(),
+            address: row.link.address.to_owned(),
+            way: if row.is_dialled { "out" } else { "in" }.to_owned(),
+            received: row.received,
+            sent: row.sent,
+            down: row.down,
+            up: row.up,
+            has: row.has,
+            of: row.of,
+            state: row.state().to_owned(),
+        }
+    }
+}
+
+impl From<flow::Details<'_>> for Details {
+    fn from(it: flow::Details<'_>) -> Self {
+        Self {
+            transfer: Transfer::from(&it.shape),
+            peers: it.peers.iter().map(Link::from).collect(),
+            map: it.map.into_iter().map(<[u32; 2]>::from).collect(),
+        }
     }
 }
 

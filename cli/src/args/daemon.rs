@@ -51,6 +51,10 @@ pub struct StatusArgs {
     pub output: OutputArgs,
 }
 
+/// `truecopy top`.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct TopArgs {}
+
 /// `truecopy pause` and its like.
 #[derive(Clone, Debug, Args)]
 pub struct SteerArgs {

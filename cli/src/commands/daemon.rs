@@ -11,7 +11,6 @@ use crate::engine::news::News;
 use crate::engine::{Accepting, Engine, Keeping, Setup};
 use crate::exit::{Error, Exit, Result};
 use crate::home::{self, Home};
-use crate::limits::Limits;
 use crate::run::Context;
 
 /// A unit for systemd: enabled by the user, for the user.
@@ -33,9 +32,14 @@ pub fn run(args: &DaemonArgs, context: &Context) -> Result<Exit> {
     };
     let folder = std::path::absolute(&node.dir).map_err(|error| Error::local("find", &node.dir, &error))?;
     let accepting = if node.auto_accept { Accepting::All } else { Accepting::Trusted };
-    let rates = Limits::new(&node.limits).rates();
-    let mut engine =
-        Engine::start(&Setup { home, listen, folder, accepting, rates, keeping: Keeping::Transfers })?;
+    let mut engine = Engine::start(&Setup {
+        home,
+        listen,
+        folder,
+        accepting,
+        limits: &node.limits,
+        keeping: Keeping::Transfers,
+    })?;
     let (mut desk, caller) = bridge(engine.waker())?;
     let listening = match &args.socket {
         Some(path) => Listening::Socket(path.clone()),

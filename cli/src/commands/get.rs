@@ -347,7 +347,8 @@ impl Getting<'_> {
             }
             NodeEvent::Peers { peers, .. } => {
                 let now = self.reporter.elapsed();
-                let rows = self.crowd.rows(now, &peers);
+                self.crowd.look(now, &peers);
+                let rows = self.crowd.rows();
                 let is_due = self.told.is_none_or(|told| now.saturating_sub(told) >= PEERS_EVERY);
                 if self.args.output.verbose > 0 && (is_due || !self.reporter.is_json()) {
                     self.told = Some(now);

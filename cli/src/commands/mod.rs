@@ -17,6 +17,7 @@ pub mod seed;
 pub mod send;
 pub mod sim;
 pub mod source;
+pub mod top;
 pub mod verify;
 
 use std::ffi::OsStr;

@@ -10,7 +10,6 @@ use crate::engine::news::News;
 use crate::engine::order::Order;
 use crate::engine::{Accepting, Engine, Keeping, Setup};
 use crate::exit::{Error, Exit, Result};
-use crate::limits::Limits;
 use crate::run::Context;
 
 use console::Console;
@@ -24,9 +23,8 @@ pub fn run(args: &NodeArgs, context: &Context) -> Result<Exit> {
     };
     let home = context.home()?;
     let accepting = if args.auto_accept { Accepting::All } else { Accepting::Trusted };
-    let rates = Limits::new(&args.limits).rates();
     let keeping = Keeping::Nothing;
-    let setup = Setup { home, listen, folder: args.dir.clone(), accepting, rates, keeping };
+    let setup = Setup { home, listen, folder: args.dir.clone(), accepting, limits: &args.limits, keeping };
     let mut engine = Engine::start(&setup)?;
     let mut console = Console::open(home, &context.reporter)?;
     let exit = talk(&mut engine, &mut console, &controls);

@@ -2,7 +2,8 @@
 
 use crate::api::Place;
 use crate::api::client::Client;
-use crate::api::shapes::{Done, Peers, Status, Transfers};
+use crate::api::orders::Given;
+use crate::api::shapes::{Peers, Status, Transfers};
 use crate::args::{StatusArgs, SteerArgs};
 use crate::engine::news::News;
 use crate::exit::{Error, Exit, Result};
@@ -50,13 +51,13 @@ pub enum Steer {
 }
 
 impl Steer {
-    const fn word(self) -> &'static str {
+    const fn order(self, transfer: u32) -> Given {
         match self {
-            Self::Pause => "pause",
-            Self::Resume => "resume",
-            Self::Cancel => "cancel",
-            Self::Retry => "retry",
-            Self::Rm => "rm",
+            Self::Pause => Given::Pause { transfer },
+            Self::Resume => Given::Resume { transfer },
+            Self::Cancel => Given::Cancel { transfer },
+            Self::Retry => Given::Retry { transfer },
+            Self::Rm => Given::Rm { transfer },
         }
     }
 }
@@ -65,8 +66,7 @@ impl Steer {
 pub fn steer(steer: Steer, args: &SteerArgs, context: &Context) -> Result<Exit> {
     let client = client(context)?;
     let number = args.transfer;
-    let order = format!("{{\"order\":\"{}\",\"transfer\":{number}}}", steer.word());
-    let Done { .. } = client.order(&order)?;
+    client.give(&steer.order(number))?;
     if steer == Steer::Rm {
         tell(context, &News::Forgotten { number });
         return Ok(Exit::Success);

@@ -12,6 +12,7 @@ use truecopy_protocol::wire::{Answer, Offer};
 use truecopy_protocol::{AccessSecret, ContentId, NodeId, ShareId, Trackers};
 
 use super::Engine;
+use super::flow::Flow;
 use super::news::{News, State};
 use super::transfers::{Asked, Given, Next, Offered, Place, Transfer, Way};
 use crate::commands::get::offer::staged_manifest;
@@ -120,7 +121,8 @@ impl KeptTransfer {
         };
         let moved = if self.state == State::Done { self.size } else { 0 };
         let (name, size, with, state) = (self.name, self.size, self.with, self.state);
-        Some(Transfer { share: None, with, name, size, moved, state, next: Next::Nothing, way })
+        let (next, flow) = (Next::Nothing, Flow::default());
+        Some(Transfer { share: None, with, name, size, moved, flow, state, next, way })
     }
 }
 

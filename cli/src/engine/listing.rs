@@ -10,6 +10,7 @@ use crate::addresses;
 impl Engine {
     pub(super) fn shape(&self, number: u32) -> Option<Shape> {
         let transfer = self.transfers.get(&number)?;
+        let (down, up) = transfer.flow.rates();
         Some(Shape {
             number,
             comes: matches!(transfer.way, Way::In(_)),
@@ -18,6 +19,8 @@ impl Engine {
             state: transfer.state.clone(),
             moved: transfer.moved,
             size: transfer.size,
+            down,
+            up,
             ticket: match &transfer.way {
                 Way::Out(given) => given.ticket.clone().filter(|_| transfer.share.is_some()),
                 Way::In(_) => None,

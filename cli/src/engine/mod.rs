@@ -3,6 +3,8 @@
 //! Orders are carried out at once or begun; what comes of them is news. Work that takes long (hashing, looking at a
 //! destination) is done on threads of its own, so that no transfer and no chat waits for another.
 
+mod destination;
+pub mod flow;
 mod kept;
 mod listing;
 pub mod news;
@@ -21,14 +23,15 @@ use truecopy_mio::Waker;
 use truecopy_protocol::input::{Command, Say};
 use truecopy_protocol::output::Event;
 use truecopy_protocol::wire::Reason;
-use truecopy_protocol::{AccessSecret, ConnId, NodeId, ShareId};
+use truecopy_protocol::{AccessSecret, Config, ConnId, Detail, NodeId, ShareId};
 use truecopy_transport::keys::KeyPair;
 use truecopy_transport::pace::Rates;
 use zeroize::Zeroizing;
 
-use crate::args::{Limit, Listen, Pause};
+use crate::args::{Limit, LimitArgs, Listen, Pause};
 use crate::exit::{Error, Exit, Result};
 use crate::home::Home;
+use crate::limits::Limits;
 use crate::net::{Net, patience};
 use crate::record::Run;
 use crate::sealed;
@@ -46,6 +49,8 @@ const FINDING: Duration = Duration::from_secs(60);
 const PATIENCE: Duration = Duration::from_secs(86_400);
 /// How long goodbyes may take.
 const ENDING: Duration = Duration::from_secs(3);
+/// How often it is looked how far transfers are and what goes between them and their peers.
+const LOOK: Duration = Duration::from_millis(250);
 /// What the file of the node's key begins with.
 const KEY_MAGIC: &sealed::Magic = b"tc-node1";
 
@@ -68,8 +73,8 @@ pub struct Setup<'a> {
     pub folder: PathBuf,
     /// Whose offers are accepted unasked.
     pub accepting: Accepting,
-    /// Limits of rates.
-    pub rates: Rates,
+    /// Limits of rates, by the hour if the user wants it so.
+    pub limits: &'a LimitArgs,
     /// Whether transfers outlive this run.
     pub keeping: Keeping,
 }
@@ -134,6 +139,8 @@ pub struct Engine {
     kept: Option<PathBuf>,
     /// What is written down is not true any more.
     is_changed: bool,
+    started: Instant,
+    limits: Limits,
 }
 
 impl Engine {
@@ -145,10 +152,12 @@ impl Engine {
         let seed = key_seed(setup.home)?;
         let me = KeyPair::from_seed(Zeroizing::new(seed)).node_id();
         let timeout = (setup.keeping == Keeping::Transfers).then_some(Pause(PATIENCE));
-        let run = Run::unrecorded(patience(timeout))?;
+        let config = Config { detail: Detail::Peers, progress_interval: LOOK, ..patience(timeout) };
+        let run = Run::unrecorded(config)?;
         let kept = (setup.keeping == Keeping::Transfers).then(|| setup.home.state().join(kept::FILE));
+        let limits = Limits::new(setup.limits);
         let before = kept.as_deref().map_or_else(|| Ok(kept::Kept::default()), kept::read)?;
-        let net = listening(&setup.listen, before.port, seed, &run, setup.rates)?;
+        let net = listening(&setup.listen, before.port, seed, &run, limits.rates())?;
         let mut engine = Self {
             net,
             run,
@@ -168,6 +177,8 @@ impl Engine {
             news: VecDeque::new(),
             kept,
             is_changed: false,
+            started: Instant::now(),
+            limits,
         };
         let port = engine.net.handle.addresses().first().map(SocketAddr::port);
         let secret = AccessSecret::PUBLIC;
@@ -207,11 +218,7 @@ impl Engine {
             Order::Cancel(number) => self.cancel(number),
             Order::Retry(number) => self.retry(number),
             Order::Remove(number) => self.remove(number),
-            Order::Limit(Limit(up), Limit(down)) => self
-                .net
-                .handle
-                .set_rates(Rates { up, down })
-                .map_err(|stopped| Error::new(Exit::Unexpected, stopped)),
+            Order::Limit(Limit(up), Limit(down)) => self.set_rates(Rates { up, down }),
             Order::Name(node, name) => {
                 let node = self.meant(&node)?;
                 self.nodes.call(node, &name)
@@ -245,6 +252,9 @@ impl Engine {
     pub fn next_news(&mut self) -> Result<Option<News>> {
         if self.news.is_empty() {
             self.give_up_old_dials();
+            if let Some(rates) = self.limits.due() {
+                self.set_rates(rates)?;
+            }
             while let Ok(work) = self.works.1.try_recv() {
                 self.worked(work)?;
             }
@@ -328,6 +338,10 @@ impl Engine {
             }
             other => self.moved(other),
         }
+    }
+
+    fn set_rates(&self, rates: Rates) -> Result<()> {
+        self.net.handle.set_rates(rates).map_err(|stopped| Error::new(Exit::Unexpected, stopped))
     }
 
     fn command(&self, command: Command) -> Result<()> {

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use truecopy_protocol::NodeId;
+use truecopy_protocol::{NodeId, UnixTime};
 
 use super::nodes::fingerprint;
+use crate::clock;
 use crate::escape::Shown;
 use crate::output::{Object, amount, count};
 
@@ -95,6 +96,10 @@ pub struct Shape {
     pub moved: u64,
     /// Bytes in all.
     pub size: u64,
+    /// Bytes a second that come, lately.
+    pub down: u64,
+    /// Bytes a second that go, lately.
+    pub up: u64,
     /// What opens it for everybody, while it is served to everybody. A secret; events tell it once, on its own.
     pub ticket: Option<String>,
 }
@@ -143,6 +148,8 @@ pub enum News {
     Said {
         /// Who.
         from: Who,
+        /// When, by its clock.
+        time: UnixTime,
         /// What.
         text: String,
         /// Whether everybody in the room was meant.
@@ -203,9 +210,10 @@ impl News {
                 format!("+ {} is here ({key}, {}){new}", shown(&who.name), shown(address))
             }
             Self::Left { who, why } => format!("- {} is gone: {}", shown(&who.name), shown(why)),
-            Self::Said { from, text, to_all } => {
+            Self::Said { from, time, text, to_all } => {
+                let time = clock::shown(*time);
                 let all = if *to_all { " to all" } else { "" };
-                format!("<{}{all}> {}", shown(&from.name), shown(text))
+                format!("{time} <{}{all}> {}", shown(&from.name), shown(text))
             }
             Self::Delivered { to } => format!("✓ {} has it", shown(&to.name)),
             Self::Undelivered { to, what } => {
@@ -242,8 +250,8 @@ impl News {
                 with(event("met"), who).text("address", address).truth("new", *is_new)
             }
             Self::Left { who, why } => with(event("left"), who).text("why", why),
-            Self::Said { from, text, to_all } => {
-                with(event("said"), from).text("text", text).truth("to_all", *to_all)
+            Self::Said { from, time, text, to_all } => {
+                with(event("said"), from).number("time", time.0).text("text", text).truth("to_all", *to_all)
             }
             Self::Delivered { to } => with(event("delivered"), to),
             Self::Undelivered { to, what } => event("undelivered").text("to", to).text("what", what),

@@ -6,10 +6,10 @@ use std::time::Instant;
 use truecopy_protocol::content::identity::Role;
 use truecopy_protocol::input::{Command, LinkLoss, Path, PeerHint, Say};
 use truecopy_protocol::output::{Heard, PeerGone, Waiting};
-use truecopy_protocol::wire::{Answer, Answered, Reason};
+use truecopy_protocol::wire::{Answer, Answered, Reason, Text};
 use truecopy_protocol::{Candidate, ConnId, NodeId};
 
-use super::news::{News, Offering};
+use super::news::{News, Offering, Who};
 use super::transfers::Offered;
 use super::{Accepting, Dialled, Engine, FINDING, LOBBY, Then};
 use crate::args::PeerSpec;
@@ -219,8 +219,8 @@ impl Engine {
     pub(super) fn heard(&mut self, from: NodeId, heard: Heard) -> Result<()> {
         let who = self.who(from);
         match heard {
-            Heard::Text(text) => self.tell(News::Said { from: who, text: text.text, to_all: false }),
-            Heard::Call(text) => self.tell(News::Said { from: who, text: text.text, to_all: true }),
+            Heard::Text(text) => self.said(who, text, false),
+            Heard::Call(text) => self.said(who, text, true),
             Heard::Offer { life, offer } => {
                 if let Some(answered) = self.offered_again(from, life, &offer) {
                     return answered;
@@ -242,6 +242,10 @@ impl Engine {
             Heard::Answer(Answered { number, answer, .. }) => return self.was_answered(from, number, answer),
         }
         Ok(())
+    }
+
+    fn said(&mut self, from: Who, Text { time, text }: Text, to_all: bool) {
+        self.tell(News::Said { from, time, text, to_all });
     }
 
     pub(super) fn answer(&mut self, to: NodeId, life: u64, number: u64, answer: Answer) -> Result<()> {

@@ -16,16 +16,16 @@ use truecopy_protocol::wire::{Answer, Offer, Reason};
 use truecopy_protocol::{AccessSecret, Candidate, ContentId, EntryIndex, NodeId, ShareId, Trackers};
 
 use super::Engine;
+use super::flow::{Flow, share_of};
 use super::news::{News, State};
 use crate::addresses;
-use crate::args::{GetArgs, OnConflict, OutputArgs};
-use crate::commands::get::offer::{self, Answer as Looked, Asking, Before, Patterns};
+use crate::args::GetArgs;
+use crate::commands::get::offer::{self, Answer as Looked};
 use crate::commands::get::wanted::Wanted;
 use crate::commands::reading;
 use crate::exit::{Error, Exit, Result};
-use crate::output::Reporter;
 use crate::standing::Standing;
-use crate::witness::{Proven, Witness};
+use crate::witness::Witness;
 use crate::words;
 
 /// An offer that nobody has answered.
@@ -46,6 +46,7 @@ pub(super) struct Transfer {
     pub(super) name: Vec<u8>,
     pub(super) size: u64,
     pub(super) moved: u64,
+    pub(super) flow: Flow,
     pub(super) state: State,
     pub(super) next: Next,
     pub(super) way: Way,
@@ -86,14 +87,23 @@ pub(super) struct Given {
 pub(super) struct Asked {
     pub(super) fetch: Fetch,
     pub(super) place: Place,
-    manifest: Option<Arc<Manifest>>,
+    pub(super) manifest: Option<Arc<Manifest>>,
     /// Held until all is placed.
-    storage: Option<Arc<Witness>>,
+    pub(super) storage: Option<Arc<Witness>>,
+    /// What stands in the way is being looked at, which holds the destination.
+    pub(super) is_looking: bool,
 }
 
 impl Asked {
     pub(super) const fn new(fetch: Fetch, place: Place) -> Self {
-        Self { fetch, place, manifest: None, storage: None }
+        Self { fetch, place, manifest: None, storage: None, is_looking: false }
+    }
+
+    /// How many chunks of each of so many equal stretches are verified, and how many there are; empty before it is known
+    /// where they go, and when all are placed.
+    pub(super) fn map(&self, cells: u32) -> Vec<(u32, u32)> {
+        let both = self.storage.as_ref().zip(self.manifest.as_ref());
+        both.map_or_else(Vec::new, |(storage, manifest)| storage.map(manifest.chunk_count(), cells))
     }
 }
 
@@ -109,7 +119,8 @@ pub(super) struct Place {
 /// Work that was done on a thread of its own.
 pub(super) enum Work {
     Prepared(u32, Result<Prepared>),
-    Looked(u32, Result<Looked>),
+    /// Of the share that it was at the time.
+    Looked(u32, ShareId, Result<Looked>),
 }
 
 impl Transfer {
@@ -142,6 +153,7 @@ impl Engine {
             name: name.as_encoded_bytes().to_vec(),
             size: 0,
             moved: 0,
+            flow: Flow::default(),
             state: State::Preparing,
             next: Next::Nothing,
             way: Way::Out(Box::new(Given { paths, ..Given::default() })),
@@ -181,7 +193,7 @@ impl Engine {
         ShareId(self.share)
     }
 
-    fn work(&self, work: impl FnOnce() -> Work + Send + 'static) -> Result<()> {
+    pub(super) fn work(&self, work: impl FnOnce() -> Work + Send + 'static) -> Result<()> {
         let (to, waker) = (self.works.0.clone(), self.net.waker());
         let spawned = thread::Builder::new().name("engine-work".into()).spawn(move || {
             // If the engine has ended, nobody waits for it.
@@ -194,15 +206,8 @@ impl Engine {
     pub(super) fn worked(&mut self, work: Work) -> Result<()> {
         match work {
             Work::Prepared(number, Ok(prepared)) => self.serve(number, prepared),
-            Work::Looked(number, Ok(looked)) => self.looked(number, looked),
+            Work::Looked(number, share, looked) => self.looked(number, share, looked),
             Work::Prepared(number, Err(error)) => {
-                self.turn(number, State::Failed(error.what.to_string()));
-                Ok(())
-            }
-            Work::Looked(number, Err(error)) => {
-                if let Some(share) = self.transfers.get(&number).and_then(|transfer| transfer.share) {
-                    self.command(Command::Decline { share, reason: Reason::Leaving })?;
-                }
                 self.turn(number, State::Failed(error.what.to_string()));
                 Ok(())
             }
@@ -328,49 +333,12 @@ impl Engine {
         let asked = Asked::new(fetch.clone(), Place { folder: Some(folder), ..place });
         let (state, way) = (State::Running, Way::In(Box::new(asked)));
         let next = Next::Nothing;
-        let transfer = Transfer { share: Some(share), with, name, size, moved: 0, state, next, way };
+        let (moved, flow) = (0, Flow::default());
+        let transfer = Transfer { share: Some(share), with, name, size, moved, flow, state, next, way };
         self.transfers.insert(number, transfer);
         self.command(Command::Fetch(fetch))?;
         self.tell_transfer(number);
         if trackers.is_empty() { Ok(()) } else { self.command(Command::AddTrackers { share, trackers }) }
-    }
-
-    /// The core has the list of files: what stands in the way is looked at, beside all else.
-    fn offered(&mut self, number: u32, manifest: Arc<Manifest>) -> Result<()> {
-        let Some(transfer) = self.transfers.get_mut(&number) else { return Ok(()) };
-        let Way::In(asked) = &mut transfer.way else { return Ok(()) };
-        asked.manifest = Some(Arc::clone(&manifest));
-        transfer.name = manifest.name().to_vec();
-        let folder = asked.place.folder.clone().unwrap_or_else(|| self.folder.clone());
-        let run = self.run.clone();
-        let patterns = Patterns { only: asked.place.only.clone(), ..Patterns::default() };
-        self.work(move || {
-            let mut args = GetArgs::plain(OsString::new(), folder.clone());
-            // Nobody is asked, and nothing is overwritten.
-            (args.yes, args.on_conflict) = (true, Some(OnConflict::Rename));
-            let reporter = Reporter::new(&OutputArgs { quiet: true, ..OutputArgs::default() });
-            let before = Before::Running(&Proven::default());
-            let asking = Asking { reporter: &reporter, stop: &|| None, before };
-            Work::Looked(number, offer::answer((&args, &patterns), &asking, &run, &folder, &manifest))
-        })
-    }
-
-    fn looked(&mut self, number: u32, looked: Looked) -> Result<()> {
-        let Some(transfer) = self.transfers.get_mut(&number) else { return Ok(()) };
-        let (Some(share), Way::In(asked)) = (transfer.share, &mut transfer.way) else { return Ok(()) };
-        match looked {
-            Looked::Accept(accepted) => {
-                self.net.handle.register(share, accepted.storage.clone());
-                asked.storage = Some(accepted.storage);
-                let (selection, first) = (accepted.selection, accepted.first);
-                self.command(Command::Accept { share, selection, first })
-            }
-            Looked::Here(..) => {
-                self.command(Command::Decline { share, reason: Reason::Done })?;
-                self.turn(number, State::Done);
-                Ok(())
-            }
-        }
     }
 
     /// Somebody answers an offer of ours.
@@ -403,18 +371,9 @@ impl Engine {
     /// Something has happened to a share.
     pub(super) fn moved(&mut self, event: Event) -> Result<()> {
         let Some(number) = share_of(&event).and_then(|share| self.number_of(share)) else { return Ok(()) };
+        self.watch(number, &event);
         match event {
             Event::Offer { manifest, .. } => return self.offered(number, manifest),
-            Event::Progress { progress, .. } => {
-                if let Some(transfer) = self.transfers.get_mut(&number) {
-                    (transfer.moved, transfer.size) = (progress.verified, progress.wanted);
-                }
-            }
-            Event::Uploaded { bytes, .. } => {
-                if let Some(transfer) = self.transfers.get_mut(&number) {
-                    transfer.moved = transfer.moved.max(bytes);
-                }
-            }
             Event::Completed { .. } => {
                 if let Some(Transfer { way: Way::In(asked), moved, size, .. }) =
                     self.transfers.get_mut(&number)
@@ -438,10 +397,8 @@ impl Engine {
             Event::Ended { .. } => {
                 if let Some(transfer) = self.transfers.get_mut(&number) {
                     transfer.share = None;
-                    if std::mem::replace(&mut transfer.next, Next::Nothing) == Next::Again {
-                        return self.retry(number);
-                    }
                 }
+                return self.again(number);
             }
             _ => {}
         }
@@ -515,6 +472,10 @@ impl Engine {
         if transfer.state == State::Done {
             return Err(over(number));
         }
+        if asked.is_looking {
+            transfer.next = Next::Again;
+            return Ok(());
+        }
         let (fetch, place) = (asked.fetch.clone(), asked.place.clone());
         let about = (transfer.name.clone(), transfer.size, transfer.with);
         self.fetch(number, about, fetch, place)
@@ -563,21 +524,6 @@ impl Engine {
         if let Some(shape) = self.shape(number) {
             self.tell(News::Transfer(shape));
         }
-    }
-}
-
-const fn share_of(event: &Event) -> Option<ShareId> {
-    match event {
-        Event::Offer { share, .. }
-        | Event::Progress { share, .. }
-        | Event::Uploaded { share, .. }
-        | Event::Completed { share, .. }
-        | Event::Failed { share, .. }
-        | Event::Receipt { share, .. }
-        | Event::SourceBroken { share, .. }
-        | Event::Ended { share }
-        | Event::Refused { share, .. } => Some(*share),
-        _ => None,
     }
 }
 

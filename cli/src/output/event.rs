@@ -449,6 +449,21 @@ pub struct PeerRow<'a> {
     pub ours: Turn,
 }
 
+impl PeerRow<'_> {
+    /// Who serves whom, in words.
+    pub const fn state(&self) -> &'static str {
+        match (self.theirs, self.ours) {
+            (Turn::Waits, Turn::Waits) => "chokes us, choked by us",
+            (Turn::Waits, _) => "chokes us",
+            (_, Turn::Waits) => "choked by us",
+            (Turn::Served, Turn::Served) => "gives and takes",
+            (Turn::Served, Turn::Idle) => "gives",
+            (Turn::Idle, Turn::Served) => "takes",
+            (Turn::Idle, Turn::Idle) => "idle",
+        }
+    }
+}
+
 /// A share that is remembered to be served.
 #[derive(Clone, Copy, Debug)]
 pub struct KeptShare<'a> {

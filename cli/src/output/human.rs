@@ -40,7 +40,7 @@ pub fn count(number: u64, thing: &str) -> String {
 }
 
 /// A time: `14s`, `3m05s`, `2h07m`, `4d03h`.
-pub(super) fn time(time: Duration) -> String {
+pub fn time(time: Duration) -> String {
     let s = time.as_secs();
     match s {
         0..60 => format!("{s}s"),

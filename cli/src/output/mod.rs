@@ -22,10 +22,11 @@ pub use event::{
     Access, Conflict, Contents, Difference, DigestOf, Event, Gone, HalfDone, Holding, KeptShare, Link,
     Listed, Moved, PeerRow, Placed, Reading, RecordingEnd, Replayed, Sent, Stage, Unlike, Waiting,
 };
-pub use human::{amount, count, difference};
+pub use human::{amount, count, difference, time};
 pub use json::Object;
 pub use live::columns;
 pub use rate::Rate;
+pub use table::map;
 
 use live::Live;
 

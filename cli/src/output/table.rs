@@ -1,7 +1,5 @@
 //! The table of peers and the map of chunks, for people.
 
-use truecopy_protocol::output::Turn;
-
 use super::event::PeerRow;
 use super::human::{amount, percent, shown};
 
@@ -25,7 +23,7 @@ pub(super) fn peers(rows: &[PeerRow<'_>]) -> String {
         };
         let (down, up) = (rate(row.down), rate(row.up));
         let address = shown(row.link.address).to_string();
-        lines.push(format!("{way} {address:<29} {down:>11}  {up:>11}  {has:>5}  {}", state(row)));
+        lines.push(format!("{way} {address:<29} {down:>11}  {up:>11}  {has:>5}  {}", row.state()));
     }
     if rows.len() > ROWS_MAX {
         lines.push(format!("  and {} more", rows.len() - ROWS_MAX));
@@ -37,20 +35,8 @@ fn rate(bytes: u64) -> String {
     if bytes == 0 { "-".to_owned() } else { format!("{}/s", amount(bytes)) }
 }
 
-fn state(row: &PeerRow<'_>) -> &'static str {
-    match (row.theirs, row.ours) {
-        (Turn::Waits, Turn::Waits) => "chokes us, choked by us",
-        (Turn::Waits, _) => "chokes us",
-        (_, Turn::Waits) => "choked by us",
-        (Turn::Served, Turn::Served) => "gives and takes",
-        (Turn::Served, Turn::Idle) => "gives",
-        (Turn::Idle, Turn::Served) => "takes",
-        (Turn::Idle, Turn::Idle) => "idle",
-    }
-}
-
 /// A character for each stretch: how many of its chunks are here.
-pub(super) fn map(cells: &[(u32, u32)]) -> String {
+pub fn map(cells: &[(u32, u32)]) -> String {
     let of = |(here, all): &(u32, u32)| match (*here, *all) {
         (_, 0) => ' ',
         (0, _) => '·',

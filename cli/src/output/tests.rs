@@ -2,6 +2,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use truecopy_mio::prepare::{Progress, WhyDropped};
+use truecopy_protocol::UnixTime;
 use truecopy_protocol::output::Turn;
 
 use super::*;
@@ -190,6 +191,8 @@ fn all_news() -> Vec<News> {
         state: State::Failed(evil()),
         moved: 5,
         size: 9,
+        down: 1,
+        up: 2,
         ticket: None,
     };
     vec![
@@ -198,7 +201,7 @@ fn all_news() -> Vec<News> {
         News::Myself(who().node),
         News::Met { who: who(), address: evil(), is_new: true },
         News::Left { who: who(), why: evil() },
-        News::Said { from: who(), text: evil(), to_all: false },
+        News::Said { from: who(), time: UnixTime(7), text: evil(), to_all: false },
         News::Delivered { to: who() },
         News::Undelivered { to: evil(), what: evil() },
         News::Offered(Offering { number: 1, from: who(), name: evil(), size: 2, files: 3 }),
@@ -309,7 +312,7 @@ fn the_table_of_peers_shows_those_first_that_move_most() {
 
 #[test]
 fn the_map_shows_how_much_of_each_stretch_is_here() {
-    assert_eq!(table::map(&[(0, 9), (1, 9), (3, 9), (8, 9), (9, 9), (0, 0)]), "·░▒▓█ ");
+    assert_eq!(map(&[(0, 9), (1, 9), (3, 9), (8, 9), (9, 9), (0, 0)]), "·░▒▓█ ");
 }
 
 #[test]

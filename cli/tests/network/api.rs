@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::Command;
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
@@ -113,6 +114,19 @@ impl Daemon {
         let listed = self.get("/v1/transfers").json();
         let all = listed["transfers"].as_array().unwrap();
         all.iter().find(|transfer| transfer["transfer"] == number).unwrap_or(&Value::Null).clone()
+    }
+
+    /// A transfer closely, with ten cells, as soon as it is as it should be.
+    #[track_caller]
+    pub(crate) fn details(&self, number: u64, is_so: impl Fn(&Value) -> bool) -> Value {
+        let until = Instant::now() + DEADLINE;
+        loop {
+            let details = self.get(&format!("/v1/transfers/{number}?cells=10")).json();
+            if is_so(&details) {
+                return details;
+            }
+            assert!(Instant::now() < until, "{details}");
+        }
     }
 
     /// Its events from now on, or after one.

@@ -109,6 +109,17 @@ fn a_share_is_fetched_steered_and_forgotten() {
     let mut events = two.events(None);
     let fetched = two.order(&json!({ "order": "get", "source": ticket, "folder": world.path("there") }));
     events.moves(fetched);
+    // Closely: from whom, by what path, how fast, and which chunks.
+    let details = two.details(fetched, |details| details["peers"][0]["down"].as_u64() > Some(0));
+    let peer = &details["peers"][0];
+    assert_eq!((&peer["node"], &peer["address"]), (&json!(one.key), &json!(one.address)));
+    assert_eq!(
+        (&peer["path"], &peer["way"], &peer["state"]),
+        (&json!("tcp"), &json!("out"), &json!("gives"))
+    );
+    let map = details["map"].as_array().unwrap();
+    let sum = |at: usize| map.iter().map(|cell| cell[at].as_u64().unwrap()).sum::<u64>();
+    assert!(map.len() == 10 && sum(0) < sum(1) && sum(1) == peer["of"].as_u64().unwrap(), "{details}");
     // By the commands, which find the daemon by its home.
     let run = |args: &[&str]| Ran(command(&world, "two", args).output().unwrap());
     let number = fetched.to_string();

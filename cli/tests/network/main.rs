@@ -26,4 +26,5 @@ mod server;
 mod signals;
 mod swarm;
 mod terminal;
+mod top;
 mod tracker;

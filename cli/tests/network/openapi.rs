@@ -16,6 +16,8 @@ fn described() -> Value {
 /// Brings about the answer with this status.
 fn provoke(daemon: &Daemon, method: &str, path: &str, status: &str) -> Reply {
     let admitted = daemon.admitted();
+    // Of one that there is, but of none where that is asked for.
+    let path = &path.replace("{transfer}", if status == "404" { "99" } else { "2" })[..];
     let host = format!("Host: {}\r\n", daemon.api);
     let order = |body: &[u8]| daemon.raw(method, path, &admitted, body);
     match (path, status) {
@@ -26,6 +28,7 @@ fn provoke(daemon: &Daemon, method: &str, path: &str, status: &str) -> Reply {
             write!(stream, "{method} {path} HTTP/1.1\r\n{admitted}Content-Length: 9\r\n\r\n").unwrap();
             reply(&mut stream)
         }
+        ("/v1/transfers/2", "400") => daemon.get(&format!("{path}?cells=0")),
         (_, "413") => order(&vec![b' '; 65 * 1024]),
         ("/v1/orders", "400") => order(br#"{"order":"dance"}"#),
         ("/v1/orders", "422") => order(br#"{"order":"pause","transfer":99}"#),
@@ -128,7 +131,16 @@ fn every_route_is_described_and_another_path_or_method_is_refused() {
     assert_eq!(paths, routes.collect());
     let world = World::new();
     let daemon = Daemon::start(&world, "home", &[]);
-    for path in ["/", "/v1", "/v1/status/", "//v1/status", "/Healthz"] {
+    for path in [
+        "/",
+        "/v1",
+        "/v1/status/",
+        "//v1/status",
+        "/Healthz",
+        "/v1/transfers/",
+        "/v1/transfers/x",
+        "/v1/transfers/1/2",
+    ] {
         let reply = daemon.get(path);
         assert_eq!((reply.status, reply.error().as_str()), (404, "not-found"), "{path}");
     }

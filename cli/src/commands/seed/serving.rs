@@ -202,7 +202,8 @@ impl<'a> Serving<'a> {
                     && let Some(served) = self.shares.get_mut(&share)
                 {
                     self.told = Some(now);
-                    reporter.tell(&Event::Peers(&served.crowd.rows(now, &peers)));
+                    served.crowd.look(now, &peers);
+                    reporter.tell(&Event::Peers(&served.crowd.rows()));
                 }
             }
             NodeEvent::Receipt { share, conn, outcome, verdict, .. } => {

@@ -149,7 +149,8 @@ impl<'a> Sending<'a> {
             }
             NodeEvent::Peers { peers, .. } => {
                 let now = self.context.reporter.elapsed();
-                self.context.reporter.tell(&Event::Peers(&self.crowd.rows(now, &peers)));
+                self.crowd.look(now, &peers);
+                self.context.reporter.tell(&Event::Peers(&self.crowd.rows()));
             }
             NodeEvent::Offer { .. }
             | NodeEvent::Swarmed { .. }
