@@ -141,7 +141,7 @@ impl Engine {
             at: *at,
         });
         let kept = Kept {
-            port: self.net.handle.addresses().first().map(SocketAddr::port),
+            port: self.port(),
             number: self.number,
             transfers: self.transfers.iter().map(|(number, it)| KeptTransfer::of(*number, it)).collect(),
             offers: offers.collect(),

@@ -180,7 +180,7 @@ impl Engine {
             started: Instant::now(),
             limits,
         };
-        let port = engine.net.handle.addresses().first().map(SocketAddr::port);
+        let port = engine.port();
         let secret = AccessSecret::PUBLIC;
         engine.command(Command::Room { room: LOBBY, secret, local: me, port })?;
         engine.tell(News::Myself(me));
@@ -353,6 +353,11 @@ impl Engine {
         self.tag += 1;
         self.said.insert(self.tag, what);
         self.command(Command::Say { room: LOBBY, to, tag: self.tag, say })
+    }
+
+    /// Where others find this node.
+    fn port(&self) -> Option<u16> {
+        self.net.handle.addresses().first().map(SocketAddr::port)
     }
 
     fn tell(&mut self, news: News) {

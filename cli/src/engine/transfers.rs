@@ -10,7 +10,7 @@ use truecopy_mio::hash::AtOnce;
 use truecopy_mio::prepare::{self, Links, Monitor, Options, Prepared};
 use truecopy_protocol::content::manifest::Manifest;
 use truecopy_protocol::content::ticket::Ticket;
-use truecopy_protocol::input::{Command, Fetch, PeerHint, Say, Share as Served, Swarming};
+use truecopy_protocol::input::{Command, Fetch, Order, PeerHint, Say, Share as Served, Swarming};
 use truecopy_protocol::output::{Event, Failure, Refusal};
 use truecopy_protocol::wire::{Answer, Offer, Reason};
 use truecopy_protocol::{AccessSecret, Candidate, ContentId, EntryIndex, NodeId, ShareId, Trackers};
@@ -240,7 +240,8 @@ impl Engine {
         let standing = Standing::prepared(prepared);
         self.net.handle.register(share, standing.serving(&self.run)?);
         let manifest = Arc::clone(&standing.manifest);
-        self.command(Command::Share(Served::new(share, secret, Arc::clone(&manifest), standing.layers)))?;
+        let served = Served::new(share, secret, Arc::clone(&manifest), standing.layers);
+        self.command(Command::Share(Served { swarm: Swarming::On, port: self.port(), ..served }))?;
         let Some(transfer) = self.transfers.get_mut(&number) else { return Ok(()) };
         transfer.share = Some(share);
         transfer.size = manifest.total_size();
@@ -328,7 +329,9 @@ impl Engine {
     ) -> Result<()> {
         let folder = offer::destination(place.folder.as_deref().unwrap_or(&self.folder))?;
         let share = self.new_share();
-        let fetch = Fetch { share, swarm: Swarming::Off, ..fetch };
+        // Whether its receivers help each other is for whoever serves it to say.
+        let (swarm, order, port) = (Swarming::AsTold, Order::RarestFirst, self.port());
+        let fetch = Fetch { share, swarm, order, port, ..fetch };
         let trackers = place.trackers.clone();
         let asked = Asked::new(fetch.clone(), Place { folder: Some(folder), ..place });
         let (state, way) = (State::Running, Way::In(Box::new(asked)));

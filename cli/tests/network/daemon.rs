@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 
 use rustix::process::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::api::{Daemon, command, exchange};
 use crate::common::{Ran, World, sample};
@@ -141,6 +141,30 @@ fn a_share_is_fetched_steered_and_forgotten() {
     assert!(two.transfer(fetched).is_null() && world.path("there/film").exists());
     let unknown = run(&["pause", &number]).exits(2);
     assert!(unknown.err().contains("no transfer"), "{}", unknown.err());
+}
+
+#[test]
+fn those_who_fetch_a_share_give_each_other_what_they_have() {
+    let world = World::new();
+    write_random(&world.path("film"), 24_000_000, 7);
+    let nodes = ["one", "two", "three"].map(|home| Daemon::start(&world, home, &[]));
+    let [one, two, three] = &nodes;
+    one.order(&json!({ "order": "limit", "up": 4_000_000, "down": null }));
+    let served = one.order(&json!({ "order": "share", "paths": [world.path("film")] }));
+    one.process.event("ticket", |event| event["transfer"] == served);
+    let ticket = one.transfer(served)["ticket"].clone();
+    let fetched = [two, three].map(|node| {
+        node.order(&json!({ "order": "get", "source": ticket, "folder": world.path(&node.key) }))
+    });
+    let gave = |peer: &Value, node: &Daemon| peer["node"] == *node.key && peer["received"].as_u64() > Some(0);
+    two.details(fetched[0], |details| {
+        let peers = details["peers"].as_array().unwrap();
+        [one, three].iter().all(|node| peers.iter().any(|peer| gave(peer, node)))
+    });
+    two.stands(fetched[0], "done");
+    three.stands(fetched[1], "done");
+    assert_same(&world.path("film"), &world.path(&two.key).join("film"));
+    assert_same(&world.path("film"), &world.path(&three.key).join("film"));
 }
 
 #[test]
@@ -296,7 +320,7 @@ fn the_log_can_be_json_and_the_unit_is_printed() {
     daemon.get("/healthz");
     daemon.process.signal(Signal::TERM);
     let ended = daemon.process.exits(143);
-    let log: Vec<serde_json::Value> = ended
+    let log: Vec<Value> = ended
         .err
         .lines()
         .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}")))

@@ -32,9 +32,9 @@ impl Tmux {
                 new.arg("-e").arg(format!("{key}={value}"));
             }
         }
-        // It stays when the program has ended, so that its exit code can be read.
-        new.args([";", "set-option", "remain-on-exit", "on", ";", "respawn-pane", "-k"]);
         new.arg("-c").arg(program.get_current_dir().unwrap());
+        // The terminal outlives the program, and shows its exit code.
+        new.args(["sh", "-c", "\"$@\"; echo \"ended with $?\"; read -r _", "sh"]);
         new.arg(program.get_program()).args(program.get_args());
         let started = new.env("LC_ALL", "C.UTF-8").output().unwrap();
         assert!(started.status.success(), "{}", String::from_utf8_lossy(&started.stderr));
@@ -75,18 +75,10 @@ impl Tmux {
         }
     }
 
+    /// Waits until it has ended with this exit code, and has left the terminal as it was.
     #[track_caller]
     fn exits(&self, code: u8) {
-        let until = Instant::now() + DEADLINE;
-        loop {
-            let dead = self.tell(&["display-message", "-p", "#{pane_dead} #{pane_dead_status}"]);
-            // That it is dead is known a moment before how it died.
-            if let Some(status) = dead.trim().strip_prefix("1 ") {
-                assert_eq!(status, code.to_string());
-                return;
-            }
-            assert!(Instant::now() < until, "it does not end");
-        }
+        self.shows(|line| line == format!("ended with {code}"));
     }
 }
 
