@@ -220,11 +220,12 @@ pub enum Command {
         /// A fetched share that was accepted and is not being placed yet.
         share: ShareId,
     },
-    /// Names one more source.
+    /// Names one more source; of a room one more node; of a share that is served to a swarm a receiver, which is dialled a
+    /// few times, for it may not reach us.
     AddPeer {
-        /// A fetched share.
+        /// A share, or a room.
         share: ShareId,
-        /// The source.
+        /// Whom to dial.
         peer: PeerHint,
     },
     /// Names trackers: the share is announced there, and peers that they name are dialled.

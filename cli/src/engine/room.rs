@@ -145,6 +145,7 @@ impl Engine {
         if is_first {
             let who = self.who(peer);
             self.tell(News::Met { who, address: seen, is_new });
+            self.call_on(peer)?;
         }
         todo.into_iter().try_for_each(|then| self.then(peer, then))
     }

@@ -279,15 +279,9 @@ impl Engine {
             return Err(Error::usage(format!("there is no offer {number}")).hint("`transfers` lists them"));
         };
         let (from, offer, at) = (*from, offer.clone(), *at);
-        let reachable = self.present.get(&from).and_then(|present| present.reachable).or(at);
-        let known = self.nodes.address(from).and_then(|address| address.parse::<Candidate>().ok());
-        let addresses: Vec<Candidate> = reachable.map(Candidate::Tcp).into_iter().chain(known).collect();
-        if addresses.is_empty() {
-            return Err(Error::new(Exit::PeerNotFound, "it is not known where that node takes connections")
-                .hint("have it listen at a port that can be reached, or connect to it"));
-        }
         self.has_room()?;
-        let peers = vec![PeerHint { key: Some(from), addresses }];
+        // Without an address it calls on us.
+        let peers = self.found_at(from, at).into_iter().collect();
         let fetch = Fetch::new(ShareId(0), offer.content, offer.secret, peers);
         let transfer = (offer.name.into_bytes(), offer.size, Some(from));
         let Some(Offered { life, offer, .. }) = self.offers.remove(&number) else { return Ok(()) };
@@ -329,8 +323,9 @@ impl Engine {
     ) -> Result<()> {
         let folder = offer::destination(place.folder.as_deref().unwrap_or(&self.folder))?;
         let share = self.new_share();
-        // Whether its receivers help each other is for whoever serves it to say.
-        let (swarm, order, port) = (Swarming::AsTold, Order::RarestFirst, self.port());
+        // Whether receivers of a ticket help each other is for whoever serves it to say; whoever offers may call on us.
+        let swarm = if with.is_some() { Swarming::On } else { Swarming::AsTold };
+        let (order, port) = (Order::RarestFirst, self.port());
         let fetch = Fetch { share, swarm, order, port, ..fetch };
         let trackers = place.trackers.clone();
         let asked = Asked::new(fetch.clone(), Place { folder: Some(folder), ..place });
@@ -344,6 +339,24 @@ impl Engine {
         if trackers.is_empty() { Ok(()) } else { self.command(Command::AddTrackers { share, trackers }) }
     }
 
+    /// Where a node takes connections, as far as is known; `at`: where it did before.
+    fn found_at(&self, node: NodeId, at: Option<SocketAddr>) -> Option<PeerHint> {
+        let reachable = self.present.get(&node).and_then(|present| present.reachable).or(at);
+        let known = self.nodes.address(node).and_then(|address| address.parse().ok());
+        let addresses: Vec<Candidate> = reachable.map(Candidate::Tcp).into_iter().chain(known).collect();
+        (!addresses.is_empty()).then_some(PeerHint { key: Some(node), addresses })
+    }
+
+    /// Calls on a node for all that it has accepted: it may not reach us.
+    pub(super) fn call_on(&self, node: NodeId) -> Result<()> {
+        let Some(peer) = self.found_at(node, None) else { return Ok(()) };
+        let is_for_it = |it: &&Transfer| {
+            it.with == Some(node) && it.state == State::Running && matches!(it.way, Way::Out(_))
+        };
+        let shares = self.transfers.values().filter(is_for_it).filter_map(Transfer::share);
+        shares.into_iter().try_for_each(|share| self.command(Command::AddPeer { share, peer: peer.clone() }))
+    }
+
     /// Somebody answers an offer of ours.
     pub(super) fn was_answered(&mut self, from: NodeId, number: u64, answer: Answer) -> Result<()> {
         let number = u32::try_from(number).unwrap_or(0);
@@ -352,7 +365,7 @@ impl Engine {
         match (answer, self.transfers.get_mut(&number).filter(is_theirs)) {
             (Answer::Accepted, Some(_)) => {
                 self.turn(number, State::Running);
-                Ok(())
+                self.call_on(from)
             }
             (Answer::Declined, Some(transfer)) => {
                 let share = transfer.share;

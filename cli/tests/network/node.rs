@@ -101,6 +101,21 @@ fn what_is_offered_is_shown_and_moves_when_it_is_accepted() {
 }
 
 #[test]
+fn who_cannot_be_reached_offers_files_all_the_same() {
+    let world = World::new();
+    sample(&world);
+    // As behind a router: it is seen at another address than the one that it listens at.
+    let mut one = Node::at(&world, "one", "127.0.0.2:0", &[]);
+    let mut two = Node::start(&world, "two", &[]);
+    one.types(&format!("sendfile {} share", two.address));
+    let offered = two.process.event("offered", |_| true);
+    two.types(&format!("accept {}", offered["offer"]));
+    two.process.event("transfer", |event| event["state"] == "done");
+    one.process.event("transfer", |event| event["state"] == "done");
+    assert_same(&world.path("share"), &world.path("two-files/share"));
+}
+
+#[test]
 fn offers_of_trusted_nodes_and_with_the_flag_of_all_are_accepted_unasked() {
     let world = World::new();
     sample(&world);

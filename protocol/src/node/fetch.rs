@@ -4,6 +4,7 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 
 use super::Node;
+use super::calling::dialled;
 use super::claims::Checkpoints;
 use super::exchange::Conn;
 use super::jobs::Pending;
@@ -212,6 +213,9 @@ impl Node {
 
     pub(super) fn add_peer(&mut self, share: ShareId, peer: PeerHint) {
         let now = self.now;
+        if self.serving.contains_key(&share) {
+            return self.call_on(share, peer);
+        }
         match targets(&mut self.fetches, &mut self.rooms, share) {
             Some(targets) => targets.add(peer, Origin::Named, now),
             None => return self.refuse(share, Refusal::UnknownShare),
@@ -225,7 +229,9 @@ impl Node {
         if self.fetches.get(&share).is_some_and(|fetch| !fetch.wants_peers()) {
             return;
         }
-        let Some(known) = targets(&mut self.fetches, &mut self.rooms, share) else { return };
+        let Some(known) = dialled(&mut self.fetches, &mut self.rooms, &mut self.called, share) else {
+            return;
+        };
         for conn in known.expired(now) {
             self.dials.remove(&conn);
             self.outputs.push_back(Output::Hangup { conn, why: Goodbye::Said(Reason::TooSlow) });
@@ -233,7 +239,7 @@ impl Node {
         }
         let met = self.met(share);
         let wanted = self.config.peers_wanted as usize;
-        while let Some(known) = targets(&mut self.fetches, &mut self.rooms, share)
+        while let Some(known) = dialled(&mut self.fetches, &mut self.rooms, &mut self.called, share)
             && let Some((index, due)) = known.due(now, wanted, &met)
         {
             let conn = ConnId(self.next_dial);
@@ -247,7 +253,7 @@ impl Node {
 
     pub(super) fn set_dial_timer(&mut self, share: ShareId) {
         let wanted = self.config.peers_wanted as usize;
-        let known = targets(&mut self.fetches, &mut self.rooms, share);
+        let known = dialled(&mut self.fetches, &mut self.rooms, &mut self.called, share);
         match known.and_then(|targets| targets.wake(wanted)) {
             Some(at) => self.timers.set(Timer::Dial(share), at),
             None => self.timers.cancel(Timer::Dial(share)),
@@ -259,7 +265,8 @@ impl Node {
         if self.fetches.get(&share).is_some_and(|fetch| !fetch.wants_peers()) {
             return false;
         }
-        let Some(known) = targets(&mut self.fetches, &mut self.rooms, share) else { return false };
+        let known = dialled(&mut self.fetches, &mut self.rooms, &mut self.called, share);
+        let Some(known) = known else { return false };
         let Ok(needless) = known.connected(conn, peer) else { return false };
         for dial in needless {
             self.dials.remove(&dial);
@@ -300,6 +307,9 @@ impl Node {
     pub(super) fn source_gone(&mut self, share: ShareId, id: ConnId, gone: PeerGone) {
         if self.rooms.contains_key(&share) {
             return self.node_gone(share, id, gone);
+        }
+        if self.serving.contains_key(&share) {
+            return self.callee_gone(share, id, gone);
         }
         if !self.fetches.get(&share).is_some_and(Fetching::wants_peers) {
             return;

@@ -1,6 +1,7 @@
 //! The root: routes inputs to sessions and shares, keeps the limits, hands out jobs. PROTOCOL §5.
 
 mod announce;
+mod calling;
 mod choke;
 mod claims;
 mod doubt;
@@ -37,6 +38,7 @@ use crate::rng::Rng;
 use crate::session::{Session, ShareKey};
 use crate::swarm::circle::Circle;
 use crate::swarm::download::Download;
+use crate::swarm::targets::Targets;
 use crate::swarm::upload::Upload;
 use crate::timers::{Timer, Timers};
 use crate::wire::Reason;
@@ -64,6 +66,8 @@ pub struct Node {
     unserved: BTreeMap<ShareId, (ShareKey, Reason)>,
     fetches: BTreeMap<ShareId, Fetching>,
     rooms: BTreeMap<ShareId, Room>,
+    /// Receivers of served shares that are dialled.
+    called: BTreeMap<ShareId, Targets>,
     /// What the peers of each share may know of each other.
     circles: BTreeMap<ShareId, Circle>,
     discoveries: BTreeMap<DiscoveryKey, ShareId>,
@@ -109,6 +113,7 @@ impl Node {
             unserved: BTreeMap::new(),
             fetches: BTreeMap::new(),
             rooms: BTreeMap::new(),
+            called: BTreeMap::new(),
             circles: BTreeMap::new(),
             discoveries: BTreeMap::new(),
             announces: Announces::new(&rng),

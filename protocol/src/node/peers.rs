@@ -308,6 +308,9 @@ impl Node {
                 let down = Event::PeerDown { share, conn: id, peer, why: gone };
                 if let Some(upload) = &upload {
                     self.tell_upload(share, id, upload);
+                    if upload.bytes > 0 {
+                        self.callee_proved(share, id);
+                    }
                 }
                 if upload.is_some_and(|upload| upload.is_checking()) {
                     self.last_words.insert(id, down);
@@ -322,8 +325,8 @@ impl Node {
                 if let Some(download) = download {
                     self.reclaim(share, id, download);
                     self.source_gone(share, id, gone);
-                } else if self.rooms.contains_key(&share) {
-                    self.node_gone(share, id, gone);
+                } else if self.rooms.contains_key(&share) || self.serving.contains_key(&share) {
+                    self.source_gone(share, id, gone);
                 }
             }
         }

@@ -115,7 +115,8 @@ impl Node {
     /// What an initiator shall prove that it knows.
     pub(super) fn wanted_key(&self, share: ShareId) -> Option<ShareKey> {
         let fetched = self.fetches.get(&share).map(|fetch| fetch.key);
-        fetched.or_else(|| self.rooms.get(&share).map(Room::key))
+        let served = || self.serving.get(&share).map(|serving| serving.key);
+        fetched.or_else(served).or_else(|| self.rooms.get(&share).map(Room::key))
     }
 
     pub(super) fn say(&mut self, room: ShareId, to: NodeId, tag: u64, say: Say) {

@@ -503,6 +503,7 @@ impl Node {
         self.discoveries.remove(&serving.key.discovery());
         self.timers.cancel(Timer::Progress(share));
         self.unserved.insert(share, (serving.key, reason));
+        self.call_on_nobody(share);
         self.leave_swarm(share);
         for id in self.conns_of(share) {
             self.dismiss(id, reason);

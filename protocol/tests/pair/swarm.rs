@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use truecopy_protocol::EntryIndex;
 use truecopy_protocol::content::selection::Selection;
-use truecopy_protocol::input::{Afterwards, Command, Swarming};
-use truecopy_protocol::output::{Event, Failure};
+use truecopy_protocol::input::{Afterwards, Command, Fetch, Swarming};
+use truecopy_protocol::output::{Event, Failure, Refusal};
 use truecopy_protocol::wire::Reason;
+use truecopy_protocol::{Config, EntryIndex};
 
 use crate::content::{Content, SPANS};
-use crate::world::{SHARE, World};
+use crate::world::{Faults, SECRET, SHARE, World};
 
 const LONG: Duration = Duration::from_secs(600);
 
@@ -145,4 +145,77 @@ fn where_nobody_has_a_part_that_is_said() {
     let host = world.leecher(&content, &[one], Swarming::On, Afterwards::Leave);
     world.finish(host);
     assert_eq!(world.failure(host), Some(Failure::NotAvailable));
+}
+
+#[test]
+fn a_receiver_that_reaches_nobody_is_called_on_by_whoever_serves() {
+    let content = Content::files(&[9 * SPANS, 70_000]);
+    for seed in 0..16 {
+        let mut world = World::new(seed);
+        let seeder = world.seeder(&content);
+        let host = world.leecher(&content, &[99], Swarming::On, Afterwards::Leave);
+        assert!(!world.run(Duration::from_secs(20), |world| world.completed(host)), "nobody is there");
+        if seed % 2 == 1 {
+            world.faults = Some(Faults { until: LONG, dials_fail: 10, link_bytes_max: 900_000 });
+        }
+        let peer = world.hint(host);
+        world.command(seeder, Command::AddPeer { share: SHARE, peer });
+        let done = world.run(LONG, |world| world.completed(host));
+        assert!(done, "seed {seed}: {:?}", world.failure(host));
+        let signed =
+            world.run(LONG, |world| world.has(seeder, |event| matches!(event, Event::Receipt { .. })));
+        assert!(signed, "seed {seed}");
+        world.command(seeder, Command::End { share: SHARE, reason: Reason::Leaving });
+        world.finish(seeder);
+        world.finish(host);
+    }
+}
+
+#[test]
+fn of_two_that_reach_each_other_one_connection_stays() {
+    let content = Content::files(&[9 * SPANS]);
+    for seed in 0..8 {
+        let mut world = World::new(seed);
+        let seeder = world.seeder(&content);
+        let host = world.leecher(&content, &[seeder], Swarming::On, Afterwards::Leave);
+        let peer = world.hint(host);
+        world.command(seeder, Command::AddPeer { share: SHARE, peer });
+        let done = world.run(LONG, |world| world.completed(host));
+        assert!(done, "seed {seed}: {:?}", world.failure(host));
+        let landed = world.hosts[host].store.landed;
+        let needed = content.manifest.total_size();
+        assert!(landed <= needed + needed / 10, "seed {seed}: {landed} of {needed}: little comes twice");
+    }
+}
+
+#[test]
+fn a_receiver_that_is_not_reached_is_left_alone_until_it_is_named_again() {
+    let content = Content::files(&[3 * SPANS]);
+    let mut world = World::new(3);
+    let seeder = world.seeder(&content);
+    let host = world.add(&content, Config { find_timeout: 100 * LONG, ..Config::default() });
+    world.hosts[host].is_up = false;
+    let call = |world: &mut World| {
+        let peer = world.hint(host);
+        world.command(seeder, Command::AddPeer { share: SHARE, peer });
+    };
+    call(&mut world);
+    world.run(LONG, |_| false);
+    world.hosts[host].is_up = true;
+    let fetch = Fetch::new(SHARE, content.manifest.content_id(), SECRET, vec![world.hint(99)]);
+    world.command(host, Command::Fetch(Fetch { swarm: Swarming::On, ..fetch }));
+    assert!(!world.run(LONG, |world| world.completed(host)), "it was called on a few times, not for ever");
+    call(&mut world);
+    assert!(world.run(LONG, |world| world.completed(host)));
+}
+
+#[test]
+fn where_receivers_do_not_learn_of_each_other_nobody_is_called_on() {
+    let content = Content::files(&[SPANS]);
+    let mut world = World::new(3);
+    let sender = world.sender(&content);
+    let peer = world.hint(99);
+    world.command(sender, Command::AddPeer { share: SHARE, peer });
+    let refused = |event: &Event| matches!(event, Event::Refused { share: SHARE, why: Refusal::NotNow });
+    assert!(world.run(LONG, |world| world.has(sender, refused)));
 }
