@@ -166,6 +166,7 @@ const BRANCHES: &[&str] = &[
     "seeds what it fetched",
     "announce answered",
     "announce lost",
+    "receivers called on",
     "announce with a token that does not hold",
     "met by a tracker alone",
     // Rooms.

@@ -120,7 +120,7 @@ pub(super) fn crowd(plan: &mut Plan, draws: &mut Random) {
         plan.tuning.upload_slots = Some(1 + draws.below(3) as u32);
         plan.tuning.choke_ms = Some([500, 2_000, 10_000][draws.below(3)]);
     }
-    if draws.below(4) == 0 && plan.scenario.trackers == 0 {
+    if draws.below(4) == 0 && plan.scenario.trackers == 0 && plan.scenario.told == Told::Addresses {
         // Who was not told yet does not listen to others of its kind.
         plan.scenario.swarm = Swarming::AsTold;
         plan.scenario.introduced = 0;
@@ -128,14 +128,16 @@ pub(super) fn crowd(plan: &mut Plan, draws: &mut Random) {
 }
 
 impl Cast {
-    /// Every fourth swarm has trackers, and every other one of these is found by them alone. Drawn apart, so that it
-    /// shifts nothing else.
+    /// Every fourth swarm has trackers, and every other one of these is found by them alone; of the others in every sixth
+    /// receivers know of nobody, and are dialled. Drawn apart, so that it shifts nothing else.
     pub(super) fn trackers(self, scenario: &mut Scenario, draws: &mut Random) {
         if self == Self::Swarm && draws.below(4) == 0 {
             scenario.trackers = 1 + draws.below(2) as u16;
             if draws.below(2) == 0 {
                 (scenario.told, scenario.introduced) = (Told::TrackersAlone, 0);
             }
+        } else if self == Self::Swarm && draws.below(6) == 0 {
+            (scenario.told, scenario.introduced) = (Told::Called, 0);
         }
     }
 }

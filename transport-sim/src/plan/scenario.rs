@@ -102,6 +102,8 @@ pub enum Told {
     Addresses,
     /// Which trackers there are, and of no sender.
     TrackersAlone,
+    /// Nothing: whoever has the share dials them, again and again, as who offers files from behind a router. Swarms only.
+    Called,
 }
 
 impl Told {

@@ -115,6 +115,9 @@ impl Plan {
         {
             return senseless("a fault names a tracker that is not there");
         }
+        if told == Told::Called && swarm != Swarming::On {
+            return senseless("senders dial receivers in swarms alone: set swarm = \"on\"");
+        }
         if told == Told::TrackersAlone {
             let is_actor = |of: u16| {
                 let is = |fault: &Fault| match *fault {

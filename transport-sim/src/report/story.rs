@@ -25,6 +25,7 @@ pub fn story(plan: &Plan) -> String {
         scenario.size()
     ));
     match (scenario.trackers, scenario.told) {
+        (_, Told::Called) => lines.push("Receivers know of nobody: senders dial them.".to_owned()),
         (0, _) => {}
         (some, Told::Addresses) => lines.push(format!("All announce the share at {some} tracker(s).")),
         (some, Told::TrackersAlone) => lines.push(format!(

@@ -42,6 +42,8 @@ pub(super) enum Happening {
     Letter(u64),
     /// The user accepts the offer.
     Decide(Life),
+    /// The user of a sender names all receivers to it.
+    CallOn(Life),
     /// The civil time is told.
     Clock(Life),
     /// Somebody says something.

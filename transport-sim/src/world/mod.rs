@@ -247,6 +247,7 @@ impl<'a> World<'a> {
             Happening::Answer(life, job) => self.answer(life, job),
             Happening::Letter(number) => self.letter_arrives(number),
             Happening::Decide(life) => self.decide(life),
+            Happening::CallOn(life) => self.call_on(life),
             Happening::Clock(life) => self.tell_time(life),
             Happening::Say(number) => self.say_planned(number),
             Happening::Fault(number) => self.fault_begins(number),
@@ -263,6 +264,7 @@ impl<'a> World<'a> {
             | Happening::Work((host, _), _)
             | Happening::Answer((host, _), _)
             | Happening::Decide((host, _))
+            | Happening::CallOn((host, _))
             | Happening::Clock((host, _))
             | Happening::DialFails { from: (host, _), .. } => self.hosts[*host].deferred(self.now),
             Happening::Turn((conn, side)) | Happening::Deadline((conn, side)) => {

@@ -34,6 +34,8 @@ use crate::plan::{Fault, Holding, Plan, Script, Staying, Swarming, Told};
 
 /// The pause of a person before the program is run again; doubles up to eight times.
 const RERUN: u64 = 2_000 * MS;
+/// How often the user of a sender names the receivers to it.
+const CALL_ON: u64 = 2_000 * MS;
 
 /// What came of looking at an offer.
 enum Offer {
@@ -168,6 +170,22 @@ impl World<'_> {
         }
         self.command(life, Command::Share(offered));
         self.name_trackers(life);
+        if self.plan.scenario.told == Told::Called {
+            self.call_on(life);
+        }
+    }
+
+    /// Names all receivers to a sender, now and every two seconds from now on.
+    pub(super) fn call_on(&mut self, life: Life) {
+        if self.process(life).is_none() || self.hosts[life.0].stopped_for.is_some() {
+            return;
+        }
+        for receiver in usize::from(self.plan.scenario.senders)..self.hosts.len() {
+            let peer = self.hint(receiver);
+            self.command(life, Command::AddPeer { share: SHARE, peer });
+        }
+        self.coverage.branch("receivers called on");
+        self.agenda.add(self.now + CALL_ON, Happening::CallOn(life));
     }
 
     /// Every host as it is, and some at addresses where nobody is, or somebody else.
@@ -202,7 +220,7 @@ impl World<'_> {
         };
         let sources = match self.plan.scenario.told {
             Told::Addresses => sources,
-            Told::TrackersAlone => 0,
+            Told::TrackersAlone | Told::Called => 0,
         };
         let peers = (0..sources).map(|n| self.hint((life.0 + n) % senders)).collect();
         let content = self.content.manifest.content_id();
