@@ -38,6 +38,9 @@ const LOWEST: u16 = 12;
 const KEYS: &str =
     "↑↓ choose  p pause  r resume  c cancel  t retry  a accept  d decline  x forget  : order  q leave";
 
+/// The same on a narrow screen.
+const KEYS_SHORT: &str = "↑↓ p pause r resume c cancel t retry a accept d decline x forget : order q leave";
+
 /// The areas of a screen.
 struct Areas {
     head: Rect,
@@ -302,6 +305,9 @@ fn foot(frame: &mut Frame<'_>, model: &Model, area: Rect) {
             let at = u16::try_from(width).unwrap_or(u16::MAX).min(area.width.saturating_sub(1));
             frame.set_cursor_position((area.x + at, area.y));
         }
-        None => frame.render_widget(note.map_or_else(|| Line::styled(KEYS, dim()), Line::from), area),
+        None => {
+            let keys = if area.width < 100 { KEYS_SHORT } else { KEYS };
+            frame.render_widget(note.map_or_else(|| Line::styled(keys, dim()), Line::from), area);
+        }
     }
 }
