@@ -57,9 +57,9 @@ pub enum SimCommand {
         after_help = "Examples:\n  truecopy sim explain tc1:five:clear:all:1f\n  truecopy sim explain failure.toml"
     )]
     Explain(ExplainArgs),
-    /// Play swarms at scale, and tell how long they take
+    /// Play swarms and rooms at scale, and tell how long they take
     #[command(
-        after_help = "Examples:\n  truecopy sim swarm\n  truecopy sim swarm small\n  truecopy sim swarm crowd20 free\n  truecopy sim swarm crowd100 --svg crowd100.svg\n\nWithout a name it lists the scenes. Wherever a plan is taken, the name of a scene is too: truecopy sim plan crowd20.\nTimes are simulated seconds. The program should be an optimised build."
+        after_help = "Examples:\n  truecopy sim swarm\n  truecopy sim swarm small\n  truecopy sim swarm crowd20 free\n  truecopy sim swarm crowd100 --svg crowd100.svg\n  truecopy sim swarm broadcast500\n\nWithout a name it lists the scenes. Wherever a plan is taken, the name of a scene is too: truecopy sim plan crowd20.\nTimes are simulated seconds. The program should be an optimised build."
     )]
     Swarm(SimSwarmArgs),
     /// Count which faults and branches are met; one that is never met fails

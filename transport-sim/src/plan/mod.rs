@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 pub use fault::{Eating, End, Fault, Script, SleepClock, TrackerTrouble, Way};
 pub use scenario::{
-    Allowed, Beside, Heal, Holding, Network, Scenario, Staying, Swarming, Talk, Told, Tuning,
+    Allowed, Beside, CallMade, Heal, Holding, KnownFrom, Network, Scenario, Staying, Swarming, Talk, Told,
+    Tuning,
 };
 pub use text::{BadPlan, SeedText};
 

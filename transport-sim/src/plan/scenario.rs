@@ -140,8 +140,11 @@ const fn is_zero(number: &u16) -> bool {
 pub struct Talk {
     /// What goes on meanwhile.
     pub beside: Beside,
-    /// How many others each host is told of, from the next one on; 0: all of them.
+    /// How many others each host is told of; 0: all of them.
     pub known: u16,
+    /// From whom on these are counted.
+    #[serde(skip_serializing_if = "KnownFrom::is_next")]
+    pub known_from: KnownFrom,
     /// How many texts and offers are said, by hosts to hosts that are drawn.
     pub texts: u16,
     /// How many calls are made.
@@ -154,6 +157,39 @@ pub struct Talk {
     /// How many hosts, the last ones, do not know the room's secret.
     #[serde(skip_serializing_if = "is_zero")]
     pub outsiders: u16,
+    /// Calls that are made beside those that are drawn.
+    #[serde(rename = "call", skip_serializing_if = "Vec::is_empty")]
+    pub made: Vec<CallMade>,
+}
+
+/// A call that is made by somebody who is named, at a time that is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallMade {
+    /// Who makes it.
+    pub host: u16,
+    /// Milliseconds of the run; after the healing there are none.
+    pub at_ms: u64,
+}
+
+/// From whom on the hosts are counted that one is told of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KnownFrom {
+    /// From the next one: nobody is in the middle.
+    #[default]
+    Next,
+    /// From the first one: all are told of the same.
+    First,
+    /// From the next one, and each is twice as far on as the one before: nobody is in the middle, and nobody is many steps
+    /// away.
+    Doubling,
+}
+
+impl KnownFrom {
+    const fn is_next(&self) -> bool {
+        matches!(self, Self::Next)
+    }
 }
 
 impl Default for Talk {
@@ -161,11 +197,13 @@ impl Default for Talk {
         Self {
             beside: Beside::Nothing,
             known: 0,
+            known_from: KnownFrom::Next,
             texts: 20,
             calls: 4,
             until_ms: 10_000,
             patience_ms: None,
             outsiders: 0,
+            made: Vec::new(),
         }
     }
 }

@@ -65,6 +65,9 @@ impl Plan {
             if usize::from(talk.outsiders) + 2 > hosts {
                 return senseless("two hosts at least must know the room's secret".into());
             }
+            if talk.made.iter().any(|call| usize::from(call.host) >= hosts || call.at_ms >= self.heal.at_ms) {
+                return senseless("calls are made by hosts that are there, before the healing".into());
+            }
             let is_actor = |fault: &Fault| matches!(fault, Fault::Hostile { .. } | Fault::NewerPeer { .. });
             if self.faults.iter().any(is_actor) {
                 return senseless("senders that are no nodes open no room".into());

@@ -1,16 +1,18 @@
-//! Swarms at scale: who is there, and how long it takes them, against what could be.
+//! Swarms and rooms at scale: who is there, and how long it takes them, against what could be.
 
 mod table;
 
 use std::time::Instant;
 
 use crate::content::BadContent;
-use crate::plan::{ChannelKind, End, Fault, Holding, Plan, Scenario, Script, Staying, Swarming};
-use crate::world::{Options, Run, Verdict, run};
+use crate::plan::{
+    CallMade, ChannelKind, End, Fault, Holding, KnownFrom, Plan, Scenario, Script, Staying, Swarming, Talk,
+};
+use crate::world::{Called, Options, Run, Verdict, run};
 
 pub use table::{Changes, Goal, Length, Named, Stage, all, named};
 
-/// A swarm of equal peers around one or a few that have the share.
+/// A swarm of equal peers around one or a few that have the share, or a room of equal nodes.
 #[derive(Clone, Debug)]
 pub struct Scene {
     /// Its plan.
@@ -22,7 +24,8 @@ pub struct Scene {
 /// What came of a scene.
 #[derive(Debug)]
 pub struct Played {
-    /// Simulated seconds until each honest receiver had everything, sorted.
+    /// Simulated seconds until each honest receiver had everything, sorted. In a room: from each call until each other node
+    /// heard it; infinite for whoever did not.
     pub honest: Vec<f64>,
     /// The same of those that give nothing.
     pub free: Vec<f64>,
@@ -68,6 +71,17 @@ impl Played {
     }
 }
 
+/// Seconds until a call was heard by each of so many others; infinite for whoever did not hear it.
+fn heard(call: &Called, others: usize) -> impl Iterator<Item = f64> {
+    let heard = call.heard.iter().map(|nanos| *nanos as f64 / 1e9);
+    heard.chain(std::iter::repeat(f64::INFINITY)).take(others)
+}
+
+fn sorted(mut times: Vec<f64>) -> Vec<f64> {
+    times.sort_by(f64::total_cmp);
+    times
+}
+
 fn median(sorted: &[f64]) -> f64 {
     sorted.get(sorted.len() / 2).copied().unwrap_or(f64::INFINITY)
 }
@@ -79,6 +93,11 @@ const MIB: u64 = 1 << 20;
 const SMALL: u64 = 64 << 10;
 /// How long those that want nothing are there, in milliseconds.
 const IDLE_MS: u64 = 60_000;
+/// When the first call is made in a room, in milliseconds: everybody is connected, and was told of the others, long before.
+const CALLS_MS: u64 = 60_000;
+/// Calls of a room, and milliseconds from one to the next.
+const CALLS: u64 = 5;
+const CALLS_APART_MS: u64 = 2_000;
 
 impl Scene {
     /// So many receivers come at once to so many senders, over equal lines.
@@ -168,10 +187,49 @@ impl Scene {
         scene
     }
 
-    /// The least time in which it could be done, in seconds: what the seeders must send once, what all that give must send
+    /// A room of one node in the middle and so many that are connected to it and to nobody else, 50 ms away each way. The node
+    /// of this number makes the calls; that in the middle is 0.
+    pub fn broadcast(peers: u16, caller: u16) -> Self {
+        let talk = Talk { known: 1, known_from: KnownFrom::First, ..Talk::default() };
+        let mut scene = Self::room(peers + 1, caller, talk);
+        // Of those that they hear of they dial nobody.
+        scene.plan.tuning.peers_wanted = Some(0);
+        scene
+    }
+
+    /// A room of so many nodes of which none is in the middle: each dials this many others, the next one and others ever
+    /// farther on, 50 ms away each way.
+    pub fn gossip(nodes: u16, known: u16) -> Self {
+        let mut scene =
+            Self::room(nodes, 0, Talk { known, known_from: KnownFrom::Doubling, ..Talk::default() });
+        scene.plan.tuning.peers_wanted = Some(u32::from(known));
+        scene
+    }
+
+    /// Nodes that say nothing but what one of them calls, over the lines of all scenes.
+    fn room(nodes: u16, caller: u16, talk: Talk) -> Self {
+        let mut scene = Self::crowd(1, nodes - 1, SMALL);
+        let Plan { scenario, network, tuning, heal, .. } = &mut scene.plan;
+        let made = |nth| CallMade { host: caller, at_ms: CALLS_MS + nth * CALLS_APART_MS };
+        scenario.talk = Some(Talk { texts: 0, calls: 0, made: (0..CALLS).map(made).collect(), ..talk });
+        scenario.introduced = 0;
+        network.latency_us = 50_000;
+        tuning.conns_max = Some(2 * u32::from(nodes));
+        heal.at_ms = CALLS_MS + CALLS * CALLS_APART_MS;
+        scene
+    }
+
+    /// The least time in which it could be done, in seconds. In a room: once over the line, twice for whoever is not connected
+    /// to all others. Else: what the seeders must send once, what all that give must send
     /// together; and a chunk for each step in which the number of those who have it can double.
     pub fn least(&self) -> f64 {
         let scenario = &self.plan.scenario;
+        if let Some(talk) = &scenario.talk {
+            let is_middle =
+                talk.known_from == KnownFrom::First && talk.made.iter().all(|call| call.host == 0);
+            let hops = if is_middle { 1.0 } else { 2.0 };
+            return hops * self.plan.network.latency_us as f64 / 1e6;
+        }
         let (size, receivers) = (scenario.size() as f64, f64::from(scenario.receivers));
         let first_free = scenario.senders + scenario.receivers - scenario.free_riders;
         // The first of the senders is honest.
@@ -207,11 +265,14 @@ impl Scene {
         let first_free = scenario.senders + scenario.receivers - scenario.free_riders;
         let times = |is_free: bool| {
             let of = run.finished.iter().filter(|(host, _)| (*host >= first_free) == is_free);
-            let mut times: Vec<f64> = of.map(|(_, nanos)| *nanos as f64 / 1e9).collect();
-            times.sort_by(f64::total_cmp);
-            times
+            sorted(of.map(|(_, nanos)| *nanos as f64 / 1e9).collect())
         };
-        let (honest, free) = (times(false), times(true));
+        let others = scenario.hosts() - 1;
+        let (honest, free) = match &scenario.talk {
+            Some(_) => (run.called.iter().flat_map(|call| heard(call, others)).collect(), Vec::new()),
+            None => (times(false), times(true)),
+        };
+        let honest = sorted(honest);
         let lacking = scenario.size() as f64 * f64::from(scenario.receivers);
         let again = (run.stats.received as f64 / lacking - 1.0).max(0.0);
         Ok(Played { honest, free, least: self.least(), again, took, run })

@@ -24,6 +24,27 @@ pub enum Goal {
     Memory,
     /// The last honest receiver is done within so many times what the last one takes in the scene of that name.
     Against(&'static str, f64),
+    /// Every call is heard by everybody within so many seconds.
+    Heard(f64),
+}
+
+impl Goal {
+    /// Digits behind the point of its seconds that mean something.
+    pub const fn places(&self) -> usize {
+        match self {
+            Self::Heard(_) => 3,
+            _ => 1,
+        }
+    }
+
+    /// The unit of its figure.
+    const fn unit(&self) -> &'static str {
+        match self {
+            Self::Memory => "MiB",
+            Self::Heard(_) => "s",
+            _ => "x",
+        }
+    }
 }
 
 /// How long a scene takes in real time.
@@ -66,6 +87,7 @@ impl Named {
                 format!("the median of free riders at least {least} x that of the others")
             }
             Goal::Memory => "no node holds more than its limits allow".to_owned(),
+            Goal::Heard(most) => format!("everybody hears every call, the last within {most} s"),
             Goal::Against(other, most) => format!("the last within {most} x the last of {other}"),
         }
     }
@@ -184,6 +206,27 @@ const SCENES: &[Named] = &[
         length: Length::Long,
         make: || Scene::idle(10_000),
     },
+    Named {
+        name: "broadcast500",
+        about: "a node calls to 500 that are connected to it, 50 ms away each way",
+        goal: Goal::Heard(1.0),
+        length: Length::Short,
+        make: || Scene::broadcast(500, 0),
+    },
+    Named {
+        name: "leaf500",
+        about: "the same room; one of the 500 calls, and the node in the middle passes it on",
+        goal: Goal::Heard(1.0),
+        length: Length::Short,
+        make: || Scene::broadcast(500, 500),
+    },
+    Named {
+        name: "gossip500",
+        about: "500 nodes that are connected to 16 others or so, 50 ms away each way: one calls, all pass it on",
+        goal: Goal::Heard(1.0),
+        length: Length::Short,
+        make: || Scene::gossip(500, 8),
+    },
 ];
 
 /// What of a scene is played in another way than it stands in the table. None: as it stands there.
@@ -253,6 +296,7 @@ impl Stage {
                     Target::AtMost(mib(config.memory_max(0))),
                 )
             }
+            Goal::Heard(most) => ("the last hears a call", played.last(), Target::AtMost(most)),
             Goal::Against(other, most) => {
                 let last = self.last_of(other)?;
                 ("last to that without liars", played.last() / last, Target::AtMost(most))
@@ -261,14 +305,15 @@ impl Stage {
         Ok(Some(Figure {
             what: format!("swarm {}, {what}", named.name),
             value,
-            unit: if named.goal == Goal::Memory { "MiB" } else { "x" },
+            unit: named.goal.unit(),
             target,
             remark: format!(
-                "{:?}; {:.1} s of at least {:.1} s, simulated in {:.1} s",
+                "{:?}; {:.places$} s of at least {:.places$} s, simulated in {:.1} s",
                 played.run.verdict,
                 played.last(),
                 played.least,
-                played.took
+                played.took,
+                places = named.goal.places()
             ),
         }))
     }

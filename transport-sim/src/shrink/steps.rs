@@ -2,7 +2,7 @@
 
 use super::ddmin::ddmin;
 use super::{Shrinker, value};
-use crate::plan::{Beside, Fault, Heal, Network, Plan, Talk, Told, Tuning};
+use crate::plan::{Beside, Fault, Heal, KnownFrom, Network, Plan, Talk, Told, Tuning};
 
 /// Nanoseconds of a millisecond.
 const MS: u64 = 1_000_000;
@@ -93,6 +93,8 @@ impl<'a> Shrinker<'a> {
             }) && self.attempt_with(|plan| plan.scenario.talk = talk)
         };
         attempt(&|talk| talk.calls = 0);
+        attempt(&|talk| talk.made.clear());
+        attempt(&|talk| talk.known_from = KnownFrom::Next);
         attempt(&|talk| talk.outsiders = 0);
         attempt(&|talk| talk.patience_ms = None);
         attempt(&|talk| talk.beside = Beside::Nothing);
@@ -188,6 +190,10 @@ fn remove_host(plan: &mut Plan, host: u16) -> bool {
         return false;
     }
     *of -= 1;
+    if let Some(talk) = &mut scenario.talk {
+        talk.made.retain(|call| call.host != host);
+        talk.made.iter_mut().filter(|call| call.host > host).for_each(|call| call.host -= 1);
+    }
     scenario.sources = scenario.sources.min(scenario.senders);
     plan.faults =
         plan.faults.iter().filter_map(|fault| value::without_host(fault, i64::from(host))).collect();

@@ -29,6 +29,7 @@ use truecopy_protocol::input::Input;
 use truecopy_protocol::output::{Event, Output};
 use truecopy_protocol::{AccessSecret, ShareId};
 
+pub use talk::Called;
 pub use trace::{Answer, Keep, Record, Trace, What};
 pub use verdict::{Run, Stats, Verdict};
 pub use watch::{Bin, Level, Mark, Watch, Watched};

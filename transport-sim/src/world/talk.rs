@@ -12,7 +12,7 @@ use super::host::{Host, Part};
 use super::weather::MS;
 use super::{Phase, ROOM, SHARE, World, net};
 use crate::oracle::{Finding, Oracle};
-use crate::plan::{Plan, Talk};
+use crate::plan::{KnownFrom, Plan, Talk};
 use crate::stream::Random;
 
 const ROOM_SECRET: AccessSecret = AccessSecret([0x70; 32]);
@@ -24,6 +24,15 @@ const AGAIN: u64 = 1_000 * MS;
 
 /// Nobody calls before: where nothing goes wrong all have met by then, and hear every call.
 const MET: u64 = 3_000 * MS;
+
+/// A call that was made in a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Called {
+    /// Who made it.
+    pub host: u16,
+    /// How long after that it was heard, in nanoseconds, by each program that heard it, in order.
+    pub heard: Vec<u64>,
+}
 
 /// What is to be said.
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +76,7 @@ struct Word {
 #[derive(Debug)]
 struct Call {
     from: Life,
+    made: u64,
     heard: BTreeMap<Life, u64>,
 }
 
@@ -76,6 +86,7 @@ pub(super) struct Talks {
     /// Hosts that know the secret: the first ones.
     inside: usize,
     known: usize,
+    known_from: KnownFrom,
     keeps_pledges: bool,
     planned: Vec<Planned>,
     /// Of these are still to come.
@@ -94,6 +105,7 @@ impl Talks {
         Some(Self {
             inside: plan.scenario.hosts() - usize::from(talk.outsiders),
             known: usize::from(talk.known),
+            known_from: talk.known_from,
             keeps_pledges: talk.patience_ms.is_none(),
             planned: Vec::new(),
             left: 0,
@@ -102,6 +114,19 @@ impl Talks {
             saying: None,
             last: BTreeMap::new(),
         })
+    }
+
+    /// Whom of so many hosts one is told of.
+    fn known(&self, host: usize, hosts: usize) -> Vec<usize> {
+        let known = if self.known == 0 { hosts - 1 } else { self.known.min(hosts - 1) };
+        match self.known_from {
+            KnownFrom::Next => (1..=known).map(|n| (host + n) % hosts).collect(),
+            KnownFrom::First => (0..known).filter(|other| *other != host).collect(),
+            KnownFrom::Doubling => {
+                let steps = (0..known as u32).map_while(|n| 1_usize.checked_shl(n));
+                steps.take_while(|step| *step < hosts).map(|step| (host + step) % hosts).collect()
+            }
+        }
     }
 
     fn plan(&mut self, planned: Planned) -> usize {
@@ -233,7 +258,7 @@ impl World<'_> {
     /// What will be said when, by whom to whom. Drawn apart, so that it shifts nothing else.
     pub(super) fn plan_talk(&mut self) {
         let (Some(talks), Some(talk)) = (&mut self.talks, &self.plan.scenario.talk) else { return };
-        let Talk { texts, calls, until_ms, .. } = *talk;
+        let Talk { texts, calls, until_ms, ref made, .. } = *talk;
         let mut draws = Random::new(self.plan.seed, "talk");
         let hosts = self.hosts.len();
         let moment = |draws: &mut Random| draws.draw() % (until_ms * MS).max(1);
@@ -256,14 +281,24 @@ impl World<'_> {
             let number = talks.plan(Planned::Call { from: draws.below(hosts) });
             self.agenda.add(at, Happening::Say(number));
         }
+        for call in made {
+            let number = talks.plan(Planned::Call { from: usize::from(call.host) });
+            self.agenda.add(call.at_ms * MS, Happening::Say(number));
+        }
     }
 
     /// What is said then must arrive.
     pub(super) fn talk_after_healing(&mut self) {
         let Some(talks) = &mut self.talks else { return };
         let inside = talks.inside;
-        let others = if inside <= ALL_TO_ALL { inside - 1 } else { 1 };
-        let pairs = (0..inside).flat_map(|from| (1..=others).map(move |n| (from, (from + n) % inside)));
+        let is_small = inside <= ALL_TO_ALL;
+        let to = |from: usize| match talks.known_from {
+            _ if is_small => (1..inside).map(|n| (from + n) % inside).collect(),
+            KnownFrom::Next | KnownFrom::Doubling => vec![(from + 1) % inside],
+            KnownFrom::First => talks.known(from, inside).into_iter().take(1).collect(),
+        };
+        let pairs: Vec<_> =
+            (0..inside).flat_map(|from| to(from).into_iter().map(move |to| (from, to))).collect();
         for (from, to) in pairs {
             let number = talks.plan(Planned::Word { from, to, kind: Kind::Text, len: 20 });
             self.agenda.add(self.now + AGAIN + number as u64 % 50 * 20 * MS, Happening::Say(number));
@@ -276,14 +311,14 @@ impl World<'_> {
         let Some(talks) = &self.talks else { return };
         let (host, hosts) = (life.0, self.hosts.len());
         let secret = if host < talks.inside { ROOM_SECRET } else { OTHER_SECRET };
-        let known = if talks.known == 0 { hosts - 1 } else { talks.known.min(hosts - 1) };
+        let known = talks.known(host, hosts);
         if self.process(life).is_none() {
             return;
         }
         let local = self.hosts[host].identity.node_id();
         let port = Some(net::address(host, self.hosts[host].moved).port());
         self.command(life, Command::Room { room: ROOM, secret, local, port });
-        for other in (1..=known).map(|n| (host + n) % hosts) {
+        for other in known {
             let peer = self.hint(other);
             self.command(life, Command::AddPeer { share: ROOM, peer });
         }
@@ -342,7 +377,7 @@ impl World<'_> {
             Planned::Call { .. } => {
                 let Some(talks) = &mut self.talks else { return };
                 let text = format!("call {}", talks.calls.len());
-                talks.calls.push(Call { from: life, heard: BTreeMap::new() });
+                talks.calls.push(Call { from: life, made: self.now, heard: BTreeMap::new() });
                 self.command(life, Command::Call { room: ROOM, text });
             }
         }
@@ -473,6 +508,17 @@ impl World<'_> {
             open.push(format!("{left} that were not said"));
         }
         open.join(", ")
+    }
+
+    /// Who made which calls, and how long each took.
+    pub(super) fn called(&self) -> Vec<Called> {
+        let calls = self.talks.iter().flat_map(|talks| &talks.calls);
+        let called = |call: &Call| {
+            let mut heard: Vec<u64> = call.heard.values().map(|at| at - call.made).collect();
+            heard.sort_unstable();
+            Called { host: call.from.0 as u16, heard }
+        };
+        calls.map(called).collect()
     }
 
     /// What can only be judged at the end: where nothing goes wrong, everybody hears every call.

@@ -8,6 +8,7 @@ use truecopy_protocol::wire::Reason;
 
 use super::agenda::Life;
 use super::host::Part;
+use super::talk::Called;
 use super::trace::Trace;
 use super::watch::{Mark, Watched};
 use super::{Phase, World};
@@ -72,6 +73,8 @@ pub struct Run {
     pub blocks: Vec<(u16, Blocks)>,
     /// When each receiver had placed everything, in nanoseconds, by host.
     pub finished: Vec<(u16, u64)>,
+    /// The calls that were made, in worlds that talk.
+    pub called: Vec<Called>,
     /// Who had what when, if that was asked for.
     pub watched: Option<Watched>,
 }
@@ -389,12 +392,13 @@ impl World<'_> {
             None if self.is_over() => Verdict::Pass,
             None => Verdict::Stopped,
         };
+        let called = self.called();
         let finished = (0..).zip(&self.hosts);
         let finished = finished.filter_map(|(host, state)| Some((host, state.person.finished?))).collect();
         let take = |(host, state): (u16, Host)| state.blocks.map(|blocks| (host, blocks));
         let blocks = (0..).zip(self.hosts).filter_map(take).collect();
         let (trace, coverage, watched) = (self.trace, self.coverage, self.watched);
-        Run { verdict, trace, coverage, stats, blocks, finished, watched }
+        Run { verdict, trace, coverage, stats, blocks, finished, called, watched }
     }
 }
 

@@ -1,4 +1,4 @@
-//! `truecopy sim swarm`: swarms at scale, a line of figures each.
+//! `truecopy sim swarm`: swarms and rooms at scale, a line of figures each.
 
 use std::path::Path;
 
@@ -37,15 +37,15 @@ pub(super) fn run(args: &SimSwarmArgs, context: &Context) -> Result<Outcome> {
 fn list(context: &Context) {
     for scene in scenes::all() {
         let goal = scene.goal_in_words();
-        say(context, &format!("{:<10} {}", scene.name, scene.about));
+        say(context, &format!("{:<12} {}", scene.name, scene.about));
         if !goal.is_empty() {
-            say(context, &format!("{:<10} should be: {goal}", ""));
+            say(context, &format!("{:<12} should be: {goal}", ""));
         }
     }
     say(context, "\nplay one with: truecopy sim swarm NAME; see its plan with: truecopy sim plan NAME");
 }
 
-const HEAD: &str = "scene        first  median    last   least   ratio    free   again   real s  verdict";
+const HEAD: &str = "scene          first  median    last   least   ratio    free   again   real s  verdict";
 
 /// Plays a scene and tells its figures.
 fn play(scene: &Named, stage: &mut Stage, svg: Option<&Path>, context: &Context) -> Result<Outcome> {
@@ -76,7 +76,7 @@ fn play(scene: &Named, stage: &mut Stage, svg: Option<&Path>, context: &Context)
         let most = figure.as_ref().map_or(0.0, |figure| figure.target.bound());
         say(
             context,
-            &format!("{:<10} at most {most:.0} MiB; all hosts and the simulator together: {peak:.2} GiB", ""),
+            &format!("{:<12} at most {most:.0} MiB; all hosts and the simulator together: {peak:.2} GiB", ""),
         );
     }
     let is_well = played.is_passed() && missed.is_none();
@@ -92,7 +92,7 @@ fn line(scene: &Named, played: &Played) -> String {
     };
     let free = played.free_to_honest().map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"));
     format!(
-        "{:<10} {:>7.1} {:>7.1} {:>7.1} {:>7.1} {:>7.2} {free:>7} {:>5.1} % {:>8.1}  {verdict}",
+        "{:<12} {:>7.places$} {:>7.places$} {:>7.places$} {:>7.places$} {:>7.2} {free:>7} {:>5.1} % {:>8.1}  {verdict}",
         scene.name,
         played.first(),
         played.median(),
@@ -101,5 +101,6 @@ fn line(scene: &Named, played: &Played) -> String {
         played.ratio(),
         100.0 * played.again,
         played.took,
+        places = scene.goal.places()
     )
 }
