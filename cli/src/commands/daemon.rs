@@ -5,13 +5,14 @@ use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use crate::api::{Api, Desk, Listening, Place, bridge};
-use crate::args::{DaemonArgs, Listen};
+use crate::args::{DaemonArgs, Listen, NodeArgs};
 use crate::control::Controls;
 use crate::engine::news::News;
 use crate::engine::{Accepting, Engine, Keeping, Setup};
 use crate::exit::{Error, Exit, Result};
 use crate::home::{self, Home};
 use crate::limits::Limits;
+use crate::rooms::{Chosen, Room};
 use crate::run::Context;
 
 /// A unit for systemd: enabled by the user, for the user.
@@ -23,6 +24,7 @@ pub fn run(args: &DaemonArgs, context: &Context) -> Result<Exit> {
         context.reporter.generated(UNIT.as_bytes());
         return Ok(Exit::Success);
     }
+    let room = room(&args.node)?;
     let home = context.home()?;
     let _alone = alone(home)?;
     let controls = Controls::new()?;
@@ -34,8 +36,8 @@ pub fn run(args: &DaemonArgs, context: &Context) -> Result<Exit> {
     let folder = std::path::absolute(&node.dir).map_err(|error| Error::local("find", &node.dir, &error))?;
     let accepting = if node.auto_accept { Accepting::All } else { Accepting::Trusted };
     let rates = Limits::new(&node.limits).rates();
-    let mut engine =
-        Engine::start(&Setup { home, listen, folder, accepting, rates, keeping: Keeping::Transfers })?;
+    let keeping = Keeping::Transfers;
+    let mut engine = Engine::start(&Setup { home, listen, folder, accepting, rates, keeping, room })?;
     let (mut desk, caller) = bridge(engine.waker())?;
     let listening = match &args.socket {
         Some(path) => Listening::Socket(path.clone()),
@@ -50,6 +52,15 @@ pub fn run(args: &DaemonArgs, context: &Context) -> Result<Exit> {
     drop(api);
     engine.end();
     exit
+}
+
+/// The room that the user names. None is made: it would be another one at each start.
+fn room(args: &NodeArgs) -> Result<Room> {
+    match Chosen::read(args.room.as_ref())? {
+        Chosen::Known(room) => Ok(room),
+        Chosen::Made(_) => Err(Error::usage("a daemon would be in another new room each time it starts")
+            .hint("make a code once, and name it: truecopy room")),
+    }
 }
 
 fn serve(engine: &mut Engine, desk: &mut Desk, controls: &Controls, context: &Context) -> Result<Exit> {

@@ -11,12 +11,14 @@ use crate::engine::order::Order;
 use crate::engine::{Accepting, Engine, Keeping, Setup};
 use crate::exit::{Error, Exit, Result};
 use crate::limits::Limits;
+use crate::rooms::Chosen;
 use crate::run::Context;
 
 use console::Console;
 
 /// Runs the command.
 pub fn run(args: &NodeArgs, context: &Context) -> Result<Exit> {
+    let chosen = Chosen::read(args.room.as_ref())?;
     let controls = Controls::new()?;
     let listen = match args.port {
         Some(port) => vec![Listen::Everywhere { port }],
@@ -26,9 +28,13 @@ pub fn run(args: &NodeArgs, context: &Context) -> Result<Exit> {
     let accepting = if args.auto_accept { Accepting::All } else { Accepting::Trusted };
     let rates = Limits::new(&args.limits).rates();
     let keeping = Keeping::Nothing;
-    let setup = Setup { home, listen, folder: args.dir.clone(), accepting, rates, keeping };
+    let setup =
+        Setup { home, listen, folder: args.dir.clone(), accepting, rates, keeping, room: chosen.room() };
     let mut engine = Engine::start(&setup)?;
     let mut console = Console::open(home, &context.reporter)?;
+    if let Chosen::Made(code) = chosen {
+        console.tell(&News::Code(code.text()));
+    }
     let exit = talk(&mut engine, &mut console, &controls);
     engine.end();
     exit

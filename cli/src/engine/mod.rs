@@ -21,7 +21,7 @@ use truecopy_mio::Waker;
 use truecopy_protocol::input::{Command, Say};
 use truecopy_protocol::output::Event;
 use truecopy_protocol::wire::Reason;
-use truecopy_protocol::{AccessSecret, ConnId, NodeId, ShareId};
+use truecopy_protocol::{ConnId, NodeId, ShareId};
 use truecopy_transport::keys::KeyPair;
 use truecopy_transport::pace::Rates;
 use zeroize::Zeroizing;
@@ -31,15 +31,17 @@ use crate::exit::{Error, Exit, Result};
 use crate::home::Home;
 use crate::net::{Net, patience};
 use crate::record::Run;
+use crate::rooms::{Kind, Room};
 use crate::sealed;
 
 use news::{News, Who};
 use nodes::Nodes;
 use order::{HELP, Order};
+pub(crate) use transfers::random_secret;
 use transfers::{Offered, Transfer, Work};
 
-/// The room that all nodes are in.
-const LOBBY: ShareId = ShareId(0);
+/// The room of this node, among the shares of the core.
+const ROOM: ShareId = ShareId(0);
 /// How long a node is looked for that something is to be said to.
 const FINDING: Duration = Duration::from_secs(60);
 /// How long a transfer that outlives runs looks for who has it: over a night, or while a network comes up.
@@ -72,6 +74,8 @@ pub struct Setup<'a> {
     pub rates: Rates,
     /// Whether transfers outlive this run.
     pub keeping: Keeping,
+    /// In which room it is.
+    pub room: Room,
 }
 
 /// Whether transfers outlive a run.
@@ -116,6 +120,7 @@ pub struct Engine {
     net: Net,
     run: Run,
     me: NodeId,
+    room: Kind,
     nodes: Nodes,
     present: BTreeMap<NodeId, Present>,
     dialled: Vec<Dialled>,
@@ -137,7 +142,7 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Starts a node, in the lobby.
+    /// Starts a node, in its room.
     ///
     /// # Errors
     /// If it cannot listen there, or its key or address book cannot be read.
@@ -153,6 +158,7 @@ impl Engine {
             net,
             run,
             me,
+            room: setup.room.kind(),
             nodes: Nodes::read(setup.home)?,
             present: BTreeMap::new(),
             dialled: Vec::new(),
@@ -163,16 +169,17 @@ impl Engine {
             offers: BTreeMap::new(),
             transfers: BTreeMap::new(),
             number: 0,
-            share: LOBBY.0,
+            share: ROOM.0,
             works: channel(),
             news: VecDeque::new(),
             kept,
             is_changed: false,
         };
         let port = engine.net.handle.addresses().first().map(SocketAddr::port);
-        let secret = AccessSecret::PUBLIC;
-        engine.command(Command::Room { room: LOBBY, secret, local: me, port })?;
+        let secret = setup.room.secret();
+        engine.command(Command::Room { room: ROOM, secret, local: me, port })?;
         engine.tell(News::Myself(me));
+        engine.tell(News::Room(engine.room));
         for address in crate::addresses::reachable(engine.net.handle.addresses()) {
             engine.tell(News::Listening(address.to_string()));
         }
@@ -272,7 +279,7 @@ impl Engine {
 
     /// Ends: everybody is told.
     pub fn end(self) {
-        let shares = self.transfers.values().filter_map(Transfer::share).chain([LOBBY]);
+        let shares = self.transfers.values().filter_map(Transfer::share).chain([ROOM]);
         for share in shares {
             // If the reactor has stopped there is nobody to tell.
             let _ = self.net.handle.command(Command::End { share, reason: Reason::Leaving });
@@ -280,7 +287,7 @@ impl Engine {
         let until = Instant::now() + ENDING;
         while let Some(left) = until.checked_duration_since(Instant::now()) {
             let mut ended = false;
-            self.net.wind_down(left, |event| ended |= matches!(event, Event::Ended { share: LOBBY }));
+            self.net.wind_down(left, |event| ended |= matches!(event, Event::Ended { share: ROOM }));
             if ended || self.present.is_empty() {
                 return;
             }
@@ -289,8 +296,8 @@ impl Engine {
 
     fn happened(&mut self, event: Event) -> Result<()> {
         match event {
-            Event::PeerUp { share: LOBBY, conn, peer, role, path } => self.came(conn, peer, role, path),
-            Event::PeerDown { share: LOBBY, conn, peer, why } => {
+            Event::PeerUp { share: ROOM, conn, peer, role, path } => self.came(conn, peer, role, path),
+            Event::PeerDown { share: ROOM, conn, peer, why } => {
                 self.went(conn, peer, why);
                 Ok(())
             }
@@ -300,7 +307,7 @@ impl Engine {
                 }
                 Ok(())
             }
-            Event::Waiting { share: LOBBY, why } => {
+            Event::Waiting { share: ROOM, why } => {
                 self.waits(why);
                 Ok(())
             }
@@ -322,7 +329,7 @@ impl Engine {
                 self.tell(News::Undelivered { to, what });
                 Ok(())
             }
-            Event::Refused { share: LOBBY, why } => {
+            Event::Refused { share: ROOM, why } => {
                 self.tell(News::Trouble(format!("that cannot be said: {why}")));
                 Ok(())
             }
@@ -338,7 +345,7 @@ impl Engine {
     fn say(&mut self, to: NodeId, say: Say, what: String) -> Result<()> {
         self.tag += 1;
         self.said.insert(self.tag, what);
-        self.command(Command::Say { room: LOBBY, to, tag: self.tag, say })
+        self.command(Command::Say { room: ROOM, to, tag: self.tag, say })
     }
 
     fn tell(&mut self, news: News) {

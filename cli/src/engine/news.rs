@@ -8,6 +8,7 @@ use truecopy_protocol::NodeId;
 use super::nodes::fingerprint;
 use crate::escape::Shown;
 use crate::output::{Object, amount, count};
+use crate::rooms::Kind;
 
 /// A node, by its key and by what the user calls it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,6 +124,10 @@ pub enum News {
     Answering(String),
     /// Its own key.
     Myself(NodeId),
+    /// In which room it is.
+    Room(Kind),
+    /// What opens the room that was just made: a secret, told once.
+    Code(String),
     /// A node is here.
     Met {
         /// Which.
@@ -197,6 +202,11 @@ impl News {
             Self::Listening(address) => format!("listening on {}", shown(address)),
             Self::Answering(address) => format!("the local API is at {}", shown(address)),
             Self::Myself(node) => format!("this node is {}", fingerprint(*node)),
+            Self::Room(Kind::Lobby) => "in the lobby: everybody who comes here is met".to_owned(),
+            Self::Room(Kind::Private) => {
+                "in a private room: whoever has its code is met, and nobody else".to_owned()
+            }
+            Self::Code(code) => code.clone(),
             Self::Met { who, address, is_new } => {
                 let key = fingerprint(who.node);
                 let new = if *is_new { "; its key is new here, and remembered" } else { "" };
@@ -238,6 +248,8 @@ impl News {
             Self::Listening(address) => event("listening").text("address", address),
             Self::Answering(address) => event("answering").text("address", address),
             Self::Myself(node) => event("myself").text("node", &node.to_hex()),
+            Self::Room(kind) => event("room").text("room", kind.word()),
+            Self::Code(code) => event("room-code").text("code", code),
             Self::Met { who, address, is_new } => {
                 with(event("met"), who).text("address", address).truth("new", *is_new)
             }

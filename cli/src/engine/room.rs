@@ -11,10 +11,11 @@ use truecopy_protocol::{Candidate, ConnId, NodeId};
 
 use super::news::{News, Offering};
 use super::transfers::Offered;
-use super::{Accepting, Dialled, Engine, FINDING, LOBBY, Then};
+use super::{Accepting, Dialled, Engine, FINDING, ROOM, Then};
 use crate::args::PeerSpec;
 use crate::commands::source;
 use crate::exit::{Error, Exit, Result};
+use crate::rooms::Kind;
 use crate::words;
 
 /// Bytes of a text at most.
@@ -58,7 +59,7 @@ impl Engine {
     pub(super) fn then(&mut self, node: NodeId, then: Then) -> Result<()> {
         match then {
             Then::Say(text) => self.say(node, Say::Text(text.clone()), text),
-            Then::Call(text) => self.command(Command::Call { room: LOBBY, text }),
+            Then::Call(text) => self.command(Command::Call { room: ROOM, text }),
             Then::Offer(paths) => self.offer_to(Some(node), paths),
         }
     }
@@ -69,7 +70,7 @@ impl Engine {
             return Err(Error::usage(format!("a text has at most {TEXT_MAX} bytes")));
         }
         if !self.present.is_empty() {
-            return self.command(Command::Call { room: LOBBY, text });
+            return self.command(Command::Call { room: ROOM, text });
         }
         match self.dialled.last_mut() {
             Some(dialled) => dialled.then.push(Then::Call(text)),
@@ -112,8 +113,8 @@ impl Engine {
                 self.dialled.push(Dialled { text: to.to_owned(), address, port, since, then });
             }
         }
-        self.command(Command::AddPeer { share: LOBBY, peer: PeerHint { key, addresses } })?;
-        self.command(Command::Retry { share: LOBBY })
+        self.command(Command::AddPeer { share: ROOM, peer: PeerHint { key, addresses } })?;
+        self.command(Command::Retry { share: ROOM })
     }
 
     /// A node has come, or was reached.
@@ -186,7 +187,13 @@ impl Engine {
         let mut text = String::new();
         words::gone(why, &mut text);
         let what = match why {
-            PeerGone::Said(Reason::NoSuchShare) => "who answers there is no node that talks".to_owned(),
+            PeerGone::Said(Reason::NoSuchShare) => {
+                let ours = match self.room {
+                    Kind::Lobby => "this node is in the lobby",
+                    Kind::Private => "this node is in a private room, and both need its code",
+                };
+                format!("who answers there is in another room, or does not talk ({ours})")
+            }
             _ => format!("who answers there is not met: {text}"),
         };
         self.give_up_dials();

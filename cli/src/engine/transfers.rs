@@ -589,7 +589,11 @@ fn over(number: u32) -> Error {
     Error::usage(format!("transfer {number} is over"))
 }
 
-fn random_secret() -> Result<AccessSecret> {
+/// What nobody can guess.
+///
+/// # Errors
+/// If the system gives no random numbers.
+pub(crate) fn random_secret() -> Result<AccessSecret> {
     let mut secret = [0; 32];
     aws_lc_rs::rand::fill(&mut secret)
         .map_err(|_| Error::new(Exit::Unexpected, "the system gives no random numbers"))?;

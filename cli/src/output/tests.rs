@@ -7,6 +7,7 @@ use truecopy_protocol::output::Turn;
 use super::*;
 use crate::engine::news::{News, Offering, Shape, State, Who};
 use crate::exit::{Error, Exit};
+use crate::rooms::Kind;
 
 const NODE: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 const LINK: Link<'_> = Link { node: NODE, path: "tcp", address: "192.0.2.1:7000" };
@@ -203,6 +204,8 @@ fn all_news() -> Vec<News> {
         News::Undelivered { to: evil(), what: evil() },
         News::Offered(Offering { number: 1, from: who(), name: evil(), size: 2, files: 3 }),
         News::Transfer(shape),
+        News::Room(Kind::Private),
+        News::Code("truecopy-room:abc".into()),
         News::Forgotten { number: 3 },
         News::Ticket { number: 3, ticket: "truecopy:abc".into() },
         News::Here { who: who(), address: evil() },

@@ -57,6 +57,28 @@ fn a_home_has_one_daemon_and_an_orderly_end_takes_its_address_away() {
 }
 
 #[test]
+fn a_daemon_in_a_private_room_says_so_and_makes_none() {
+    let world = World::new();
+    let code = world.run(&["room"]).exits(0).out().trim().to_owned();
+    let one = Daemon::start(&world, "one", &["--room", &code]);
+    let mut command = command(&world, "two", &["daemon", "--json", "--listen", "127.0.0.1:0"]);
+    let two = Process::spawn(command.env("TRUECOPY_ROOM", &code));
+    let there = two.event("listening", |_| true)["address"].clone();
+    one.order(&json!({ "order": "send", "to": there, "text": "inside" }));
+    two.event("said", |event| event["text"] == "inside");
+    let status = one.get("/v1/status");
+    assert_eq!(status.json()["room"], "private");
+    let secret = code.strip_prefix("truecopy-room:").unwrap();
+    assert!(!status.body.contains(secret), "what opens it is not told");
+    let told = Ran(crate::api::command(&world, "one", &["status"]).output().unwrap()).exits(0).out();
+    assert!(told.contains("in a private room") && !told.contains(secret), "{told}");
+    let made = Ran(crate::api::command(&world, "three", &["daemon", "--room", "new"]).output().unwrap());
+    assert!(made.exits(2).err().contains("truecopy room"), "another one at each start is of no use");
+    let lobby = Daemon::start(&world, "three", &["--room", "lobby"]);
+    assert_eq!(lobby.get("/v1/status").json()["room"], "lobby");
+}
+
+#[test]
 fn every_order_of_the_console_can_be_given() {
     let world = World::new();
     sample(&world);

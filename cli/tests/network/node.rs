@@ -101,6 +101,76 @@ fn what_is_offered_is_shown_and_moves_when_it_is_accepted() {
 }
 
 #[test]
+fn who_has_not_the_code_of_a_private_room_is_not_met_and_hears_nothing() {
+    let world = World::new();
+    sample(&world);
+    let one = Node::start(&world, "one", &["--room", "new", "--auto-accept"]);
+    let code = text(&one.process.event("room-code", |_| true), "code");
+    // However it is typed.
+    let mut two = Node::start(&world, "two", &["--room", &format!(" {}\n", code.to_uppercase())]);
+    let other = world.run(&["room", "-q"]).exits(0).out();
+    let mut lobby = Node::start(&world, "lobby", &[]);
+    let mut fourth = Node::start(&world, "fourth", &["--room", other.trim()]);
+    two.types(&format!("send {} inside", one.address));
+    one.hears(&two, "inside");
+    let why = |node: &Node| text(&node.process.event("trouble", |_| true), "text");
+    // From either side, nobody comes in, and whoever dials is told.
+    lobby.types(&format!("send {} let me in", one.address));
+    assert!(why(&lobby).contains("in another room, or does not talk (this node is in the lobby)"));
+    fourth.types(&format!("send {} let me in", one.address));
+    assert!(why(&fourth).contains("in another room, or does not talk (this node is in a private room"));
+    two.types(&format!("connect {}", lobby.address));
+    assert!(why(&two).contains("in another room"));
+    for node in [&lobby, &fourth] {
+        node.process.event("undelivered", |event| event["what"] == "let me in");
+    }
+    two.types("broadcast to all of us");
+    one.hears(&two, "to all of us");
+    two.types(&format!("sendfile {} share", one.key));
+    two.process.event("transfer", |event| event["state"] == "done");
+    assert_same(&world.path("share"), &world.path("one-files/share"));
+    let secret = code.strip_prefix("truecopy-room:").unwrap();
+    for (mut node, met) in [(lobby, 0), (fourth, 0), (two, 1), (one, 1)] {
+        node.types("quit");
+        let ended = node.process.exits(0);
+        let events = ended.events();
+        let count = |name: &str| events.iter().filter(|event| event["ev"] == name).count();
+        assert_eq!(count("met"), met, "{}", ended.out);
+        assert!(met == 1 || count("said") == 0, "{}", ended.out);
+        let told = ended.out.lines().filter(|line| line.contains(secret)).count();
+        assert_eq!(told, count("room-code"), "in no event but the one that tells it");
+    }
+}
+
+#[test]
+fn a_mistyped_code_is_told_as_such_and_not_repeated() {
+    let world = World::new();
+    let code = world.run(&["room"]).exits(0).out().trim().to_owned();
+    let last = if code.ends_with('a') { "b" } else { "a" };
+    let mistyped = format!("{}{last}", &code[..code.len() - 1]);
+    let cut = &code[..code.len() - 2];
+    let secret = code.strip_prefix("truecopy-room:").unwrap();
+    for (wrong, why) in
+        [(&*mistyped, "damaged"), (cut, "damaged"), (secret, "not the code of a room"), ("", "not the code")]
+    {
+        for way in ["node", "daemon"] {
+            let ran = world.run(&[way, "--room", wrong, "--log", "debug"]).exits(2);
+            assert!(ran.err().contains(why) && !ran.err().contains(&secret[..20]), "{}", ran.err());
+            let by_variable = world.command(&[way]).env("TRUECOPY_ROOM", wrong).output().unwrap();
+            let by_variable = crate::common::Ran(by_variable).exits(2);
+            assert!(!by_variable.err().contains(&secret[..20]), "{}", by_variable.err());
+        }
+    }
+    // Nor does help show what the variable or the configuration holds.
+    let help = world.command(&["node", "--help"]).env("TRUECOPY_ROOM", &code).output().unwrap();
+    assert!(!crate::common::Ran(help).exits(0).out().contains(secret));
+    world.config(&format!("[node]\nroom = \"{code}\"\n"));
+    assert!(!world.run(&["node", "--help"]).exits(0).out().contains(secret));
+    let by_file = Process::spawn(&mut world.command(&["node", "--json", "--listen", "127.0.0.1:0"]));
+    assert_eq!(by_file.exits(0).event("room")["room"], "private");
+}
+
+#[test]
 fn offers_of_trusted_nodes_and_with_the_flag_of_all_are_accepted_unasked() {
     let world = World::new();
     sample(&world);
