@@ -48,9 +48,10 @@ pub fn run(args: &DaemonArgs, context: &Context) -> Result<Exit> {
     let api = Api::start(&listening, args.api_host.as_deref(), Place::new(home), caller)?;
     tell(context, &desk, &News::Answering(api.address().to_owned()));
     let exit = serve(&mut engine, &mut desk, &controls, context);
-    // First nobody asks any more, then everybody is told goodbye.
+    // First no order is taken any more, then everybody is told goodbye; whoever reads events hears of that too.
+    desk.close();
+    engine.end(&mut |news| tell(context, &desk, news));
     drop(api);
-    engine.end();
     exit
 }
 

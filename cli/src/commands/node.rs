@@ -36,7 +36,7 @@ pub fn run(args: &NodeArgs, context: &Context) -> Result<Exit> {
         console.tell(&News::Code(code.text()));
     }
     let exit = talk(&mut engine, &mut console, &controls);
-    engine.end();
+    engine.end(&mut |news| console.tell(news));
     exit
 }
 

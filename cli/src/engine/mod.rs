@@ -3,6 +3,7 @@
 //! Orders are carried out at once or begun; what comes of them is news. Work that takes long (hashing, looking at a
 //! destination) is done on threads of its own, so that no transfer and no chat waits for another.
 
+mod ending;
 mod kept;
 mod listing;
 pub mod news;
@@ -10,6 +11,7 @@ pub mod nodes;
 pub mod order;
 mod room;
 mod transfers;
+mod unheard;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -18,9 +20,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use truecopy_mio::Waker;
-use truecopy_protocol::input::{Command, Say};
+use truecopy_protocol::input::Command;
 use truecopy_protocol::output::Event;
-use truecopy_protocol::wire::Reason;
 use truecopy_protocol::{ConnId, NodeId, ShareId};
 use truecopy_transport::keys::KeyPair;
 use truecopy_transport::pace::Rates;
@@ -39,6 +40,7 @@ use nodes::Nodes;
 use order::{HELP, Order};
 pub(crate) use transfers::random_secret;
 use transfers::{Offered, Transfer, Work};
+use unheard::Unheard;
 
 /// The room of this node, among the shares of the core.
 const ROOM: ShareId = ShareId(0);
@@ -46,8 +48,6 @@ const ROOM: ShareId = ShareId(0);
 const FINDING: Duration = Duration::from_secs(60);
 /// How long a transfer that outlives runs looks for who has it: over a night, or while a network comes up.
 const PATIENCE: Duration = Duration::from_secs(86_400);
-/// How long goodbyes may take.
-const ENDING: Duration = Duration::from_secs(3);
 /// What the file of the node's key begins with.
 const KEY_MAGIC: &sealed::Magic = b"tc-node1";
 
@@ -104,10 +104,17 @@ struct Dialled {
     address: Option<SocketAddr>,
     port: u16,
     since: Instant,
-    then: Vec<Then>,
+    then: Vec<Errand>,
 }
 
-/// What is to be done as soon as a node is here.
+/// What is to be done as soon as a node is here; until then it is known by its tag.
+#[derive(Debug)]
+struct Errand {
+    tag: u64,
+    then: Then,
+}
+
+/// Something to be done with a node.
 #[derive(Clone, Debug)]
 enum Then {
     Say(String),
@@ -125,8 +132,7 @@ pub struct Engine {
     present: BTreeMap<NodeId, Present>,
     dialled: Vec<Dialled>,
     /// What was said, by tag: to be named if it does not come.
-    said: BTreeMap<u64, String>,
-    tag: u64,
+    unheard: Unheard,
     folder: PathBuf,
     accepting: Accepting,
     offers: BTreeMap<u32, Offered>,
@@ -153,6 +159,8 @@ impl Engine {
         let run = Run::unrecorded(patience(timeout))?;
         let kept = (setup.keeping == Keeping::Transfers).then(|| setup.home.state().join(kept::FILE));
         let before = kept.as_deref().map_or_else(|| Ok(kept::Kept::default()), kept::read)?;
+        let words = kept.is_some().then(|| setup.home.state().join(unheard::FILE));
+        let left = words.as_deref().map_or_else(|| Ok(unheard::Left::default()), unheard::read)?;
         let net = listening(&setup.listen, before.port, seed, &run, setup.rates)?;
         let mut engine = Self {
             net,
@@ -162,8 +170,7 @@ impl Engine {
             nodes: Nodes::read(setup.home)?,
             present: BTreeMap::new(),
             dialled: Vec::new(),
-            said: BTreeMap::new(),
-            tag: 0,
+            unheard: words.map_or_else(Unheard::nowhere, |path| Unheard::at(path, &left)),
             folder: setup.folder.clone(),
             accepting: setup.accepting,
             offers: BTreeMap::new(),
@@ -184,6 +191,7 @@ impl Engine {
             engine.tell(News::Listening(address.to_string()));
         }
         engine.take_up(before)?;
+        engine.tell_left(left);
         Ok(engine)
     }
 
@@ -195,7 +203,7 @@ impl Engine {
     pub fn order(&mut self, order: Order) -> Result<Option<u32>> {
         let before = self.number;
         self.obey(order)?;
-        self.keep();
+        self.settle();
         Ok((self.number > before).then_some(self.number))
     }
 
@@ -262,8 +270,22 @@ impl Engine {
             self.happened(event)?;
         }
         // Nothing is told before it would outlive a crash.
+        self.settle();
+        let news = self.news.pop_front();
+        if let Some(News::Delivered { tag, .. } | News::Undelivered { tag, .. }) = &news {
+            // Written down the next time, when it was told: better twice than never.
+            self.unheard.told(*tag);
+        }
+        Ok(news)
+    }
+
+    /// Writes down what has changed. That it cannot be is told.
+    fn settle(&mut self) {
         self.keep();
-        Ok(self.news.pop_front())
+        if let Err(error) = self.unheard.write() {
+            let error = crate::escape::Shown::io(&error);
+            self.tell(News::Trouble(format!("what is said would not be known after this run: {error}")));
+        }
     }
 
     /// What ends the wait for news early.
@@ -273,25 +295,7 @@ impl Engine {
 
     /// Whether something is still on its way: transfers that come or are being taken, and words that wait.
     pub fn is_busy(&self) -> bool {
-        let words = !self.said.is_empty() || self.dialled.iter().any(|dialled| !dialled.then.is_empty());
-        words || self.transfers.values().any(Transfer::is_busy)
-    }
-
-    /// Ends: everybody is told.
-    pub fn end(self) {
-        let shares = self.transfers.values().filter_map(Transfer::share).chain([ROOM]);
-        for share in shares {
-            // If the reactor has stopped there is nobody to tell.
-            let _ = self.net.handle.command(Command::End { share, reason: Reason::Leaving });
-        }
-        let until = Instant::now() + ENDING;
-        while let Some(left) = until.checked_duration_since(Instant::now()) {
-            let mut ended = false;
-            self.net.wind_down(left, |event| ended |= matches!(event, Event::Ended { share: ROOM }));
-            if ended || self.present.is_empty() {
-                return;
-            }
-        }
+        !self.unheard.is_empty() || self.transfers.values().any(Transfer::is_busy)
     }
 
     fn happened(&mut self, event: Event) -> Result<()> {
@@ -317,16 +321,11 @@ impl Engine {
             }
             Event::Heard { from, heard, .. } => self.heard(from, heard),
             Event::Delivered { to, tag, .. } => {
-                if self.said.remove(&tag).is_some_and(|what| !what.is_empty()) {
-                    let to = self.who(to);
-                    self.tell(News::Delivered { to });
-                }
+                self.delivered(to, tag);
                 Ok(())
             }
-            Event::Undelivered { to, tag, .. } => {
-                let what = self.said.remove(&tag).unwrap_or_default();
-                let to = self.nodes.shown(to);
-                self.tell(News::Undelivered { to, what });
+            Event::Undelivered { tag, .. } => {
+                self.undelivered(tag, "it was not acknowledged in time, or too much waits for that node");
                 Ok(())
             }
             Event::Refused { share: ROOM, why } => {
@@ -339,13 +338,6 @@ impl Engine {
 
     fn command(&self, command: Command) -> Result<()> {
         self.net.handle.command(command).map_err(|stopped| Error::new(Exit::Unexpected, stopped))
-    }
-
-    /// Says something to a node; `what` names it if it does not come.
-    fn say(&mut self, to: NodeId, say: Say, what: String) -> Result<()> {
-        self.tag += 1;
-        self.said.insert(self.tag, what);
-        self.command(Command::Say { room: ROOM, to, tag: self.tag, say })
     }
 
     fn tell(&mut self, news: News) {

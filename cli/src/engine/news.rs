@@ -157,6 +157,8 @@ pub enum News {
     Delivered {
         /// To whom.
         to: Who,
+        /// By which the engine knows it.
+        tag: u64,
     },
     /// What was said is not known to have come.
     Undelivered {
@@ -164,6 +166,10 @@ pub enum News {
         to: String,
         /// The text, or what it was.
         what: String,
+        /// Why that is not known.
+        why: String,
+        /// By which the engine knows it.
+        tag: u64,
     },
     /// Files are offered.
     Offered(Offering),
@@ -217,9 +223,9 @@ impl News {
                 let all = if *to_all { " to all" } else { "" };
                 format!("<{}{all}> {}", shown(&from.name), shown(text))
             }
-            Self::Delivered { to } => format!("✓ {} has it", shown(&to.name)),
-            Self::Undelivered { to, what } => {
-                format!("! not known to have come to {}: {}", shown(to), shown(what))
+            Self::Delivered { to, .. } => format!("✓ {} has it", shown(&to.name)),
+            Self::Undelivered { to, what, why, .. } => {
+                format!("! not known to have come to {}: {} ({})", shown(to), shown(what), shown(why))
             }
             Self::Offered(Offering { number, from, name, size, files }) => format!(
                 "? {} offers {}: {}, {} (accept {number}, decline {number})",
@@ -257,8 +263,10 @@ impl News {
             Self::Said { from, text, to_all } => {
                 with(event("said"), from).text("text", text).truth("to_all", *to_all)
             }
-            Self::Delivered { to } => with(event("delivered"), to),
-            Self::Undelivered { to, what } => event("undelivered").text("to", to).text("what", what),
+            Self::Delivered { to, .. } => with(event("delivered"), to),
+            Self::Undelivered { to, what, why, .. } => {
+                event("undelivered").text("to", to).text("what", what).text("why", why)
+            }
             Self::Offered(Offering { number, from, name, size, files }) => with(event("offered"), from)
                 .number("offer", u64::from(*number))
                 .text("title", name)

@@ -17,6 +17,7 @@ use truecopy_protocol::{AccessSecret, Candidate, ContentId, EntryIndex, NodeId, 
 
 use super::Engine;
 use super::news::{News, State};
+use super::room::are_there;
 use crate::addresses;
 use crate::args::{GetArgs, OnConflict, OutputArgs};
 use crate::commands::get::offer::{self, Answer as Looked, Asking, Before, Patterns};
@@ -130,9 +131,7 @@ impl Transfer {
 impl Engine {
     /// Offers files to a node; to whoever has the ticket, if there is none.
     pub(super) fn offer_to(&mut self, to: Option<NodeId>, paths: Vec<PathBuf>) -> Result<()> {
-        if let Some(missing) = paths.iter().find(|path| !path.exists()) {
-            return Err(Error::usage(format!("{} is not there", missing.display())));
-        }
+        are_there(&paths)?;
         let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
         let paths: Vec<PathBuf> = paths.iter().map(absolute).collect();
         let name = paths.first().and_then(|path| path.file_name()).unwrap_or_default();
@@ -251,7 +250,7 @@ impl Engine {
                 let offer =
                     Offer { number: u64::from(number), content, secret, name: name.clone(), size, files };
                 self.turn(number, State::Offered);
-                self.say(to, Say::Offer(offer), format!("the offer of {name}"))
+                self.say_now(to, Say::Offer(offer), format!("the offer of {name}"))
             }
             None => {
                 let addresses = addresses::reachable(self.net.handle.addresses());

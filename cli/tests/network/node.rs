@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::process::ChildStdin;
 
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::common::{World, sample};
@@ -206,6 +207,78 @@ fn a_pipe_that_ends_lets_what_was_typed_be_finished() {
     there.process.event("said", |event| event["text"] == "first" && event["node"] == *key);
     there.process.event("said", |event| event["text"] == "second" && event["to_all"] == true);
     assert_same(&world.path("share"), &world.path("there-files/share"));
+}
+
+#[test]
+fn a_call_from_a_pipe_that_ends_at_once_is_heard() {
+    let world = World::new();
+    let there = Node::start(&world, "there", &[]);
+    let mut here = Node::start(&world, "here", &[]);
+    here.types(&format!("connect {}", there.address));
+    here.types("broadcast to all");
+    drop(here.input);
+    here.process.exits(0);
+    there.process.event("said", |event| event["text"] == "to all" && event["to_all"] == true);
+}
+
+#[test]
+fn what_still_waits_when_a_node_ends_is_told() {
+    let world = World::new();
+    let there = Node::start(&world, "there", &[]);
+    let mut here = Node::start(&world, "here", &[]);
+    here.types(&format!("send {} first", there.address));
+    here.process.event("delivered", |_| true);
+    there.process.signal(Signal::STOP);
+    here.types(&format!("send {} second", there.address));
+    // A port at which nobody answers.
+    here.types("send 127.0.0.1:1 third");
+    here.types("quit");
+    let ended = here.process.exits(0);
+    let lost: Vec<_> = ended.events().into_iter().filter(|event| event["ev"] == "undelivered").collect();
+    let told = |at: usize| (text(&lost[at], "what"), text(&lost[at], "why"));
+    assert_eq!((lost.len(), told(0).0.as_str(), told(1).0.as_str()), (2, "second", "third"), "{lost:?}");
+    assert!(told(0).1.contains("it may have come or not") && told(1).1.contains("before that node was met"));
+    // It had gone out: whoever was held up hears it, and that the other has left.
+    there.process.signal(Signal::CONT);
+    there.process.event("said", |event| event["text"] == "second");
+    there.process.event("left", |_| true);
+}
+
+#[test]
+fn on_a_terminal_what_still_waits_at_the_end_is_shown() {
+    let world = World::new();
+    let other = Node::start(&world, "other", &[]);
+    let mut terminal = Terminal::start(&world.command(&["node", "--listen", "127.0.0.1:0"]));
+    terminal.shows("listening on ");
+    terminal.types(&format!("send {} hi\n", other.address));
+    terminal.shows("has it");
+    other.process.signal(Signal::STOP);
+    terminal.types(&format!("send {} too late\n", other.address));
+    terminal.shows("> ");
+    terminal.types("quit\n");
+    terminal.shows(": too late (the program ends before it was acknowledged");
+    terminal.exits(0);
+}
+
+#[test]
+fn a_node_goes_on_when_what_was_to_be_offered_is_gone() {
+    let world = World::new();
+    let mut here = Node::start(&world, "here", &[]);
+    here.types("sendfile 127.0.0.1:1 nowhere");
+    let trouble = here.process.event("trouble", |_| true);
+    assert!(text(&trouble, "text").contains("is not there"), "{trouble}");
+    // It is there when it is ordered, and no more when they meet.
+    fs::write(world.path("brief"), b"x").unwrap();
+    let port = crate::process::free_port();
+    here.types(&format!("sendfile 127.0.0.1:{port} brief"));
+    here.types("transfers");
+    here.process.event("note", |event| text(event, "text").contains("nothing moves"));
+    fs::remove_file(world.path("brief")).unwrap();
+    let there = Node::at(&world, "there", &format!("127.0.0.1:{port}"), &[]);
+    let lost = here.process.event("undelivered", |_| true);
+    assert!(lost["what"] == "an offer" && text(&lost, "why").contains("is not there"), "{lost}");
+    here.types(&format!("send {} still here", there.address));
+    there.hears(&here, "still here");
 }
 
 #[test]
