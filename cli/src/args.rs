@@ -16,14 +16,14 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 use truecopy_protocol::TrackerUrl;
 
-pub use daemon::{DaemonArgs, Loopback, StatusArgs, SteerArgs, TopArgs};
+pub use daemon::{DaemonArgs, Loopback, RoomArgs, StatusArgs, SteerArgs, TopArgs};
 pub use limits::{Hours, Limit, LimitArgs};
 pub use sim::{
     BenchArgs, CoverageArgs, DeterminismArgs, ExplainArgs, PlanArgs, ShrinkArgs, SimArgs, SimChannel,
     SimCommand, SimReplayArgs, SimSwarmArgs, StoryArgs, SweepArgs,
 };
 pub use swarm::{SeedArgs, SeedUntil, SendSwarmArgs, SwarmArgs};
-pub use values::{Level, LinkPolicy, Listen, LogFormat, OnConflict, Pause, PeerSpec};
+pub use values::{Level, LinkPolicy, Listen, LogFormat, OnConflict, Pause, PeerSpec, RoomText};
 
 use crate::commands;
 use crate::exit::Result;
@@ -99,7 +99,7 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Be a node: meet others, talk to them, offer them files; a console
     #[command(
-        after_help = "Examples:\n  truecopy node --port 7000\n  truecopy node                        then: connect 192.0.2.1:7000\n  echo 'send 192.0.2.1:7000 hello' | truecopy node\n\nType `help` for what can be typed. From a pipe it ends when all is said and moved. Keys of nodes are remembered\nwhen they are first seen; at the same address no other key is taken later."
+        after_help = "Examples:\n  truecopy node --port 7000\n  truecopy node                        then: connect 192.0.2.1:7000\n  truecopy node --room new             in a room of its own; prints the code for others\n  echo 'send 192.0.2.1:7000 hello' | truecopy node\n\nType `help` for what can be typed. From a pipe it ends when all is said and moved. Keys of nodes are remembered\nwhen they are first seen; at the same address no other key is taken later."
     )]
     Node(NodeArgs),
     /// Be a node in the background: transfers outlive it, programs steer it over a local API
@@ -107,6 +107,11 @@ pub enum Command {
         after_help = "Examples:\n  truecopy daemon\n  truecopy daemon --socket ~/.truecopy.sock\n  truecopy daemon --unit > ~/.config/systemd/user/truecopy.service\n\nThe address and the token of the API are in files of the state folder that only you can read (see docs/api.md).\nTransfers are taken up again after a crash or a reboot."
     )]
     Daemon(DaemonArgs),
+    /// Print the code of a new private room, for `--room` of nodes that shall meet there and nobody else
+    #[command(
+        after_help = "Examples:\n  truecopy room > room.code\n  TRUECOPY_ROOM=$(cat room.code) truecopy node\n\nThe code is a secret: give it to whom you would have in the room. It is made of random bytes; nothing is kept."
+    )]
+    Room(RoomArgs),
     /// Show the daemon: who is here, what moves, what is offered
     #[command(
         after_help = "Examples:\n  truecopy status\n  truecopy status --json\n\nExit code 20: no daemon of this home can be reached."
@@ -311,6 +316,15 @@ pub struct NodeArgs {
     /// Accept every offer unasked, not only those of trusted nodes: for scripts and tests
     #[arg(long, env = "TRUECOPY_AUTO_ACCEPT", value_parser = FalseyValueParser::new())]
     pub auto_accept: bool,
+    /// Room to be in: a code that `truecopy room` makes, `new` or `lobby`. A code here is seen in lists of processes: prefer the variable [default: lobby, where everybody may come in]
+    #[arg(
+        long,
+        env = "TRUECOPY_ROOM",
+        value_name = "CODE",
+        hide_env_values = true,
+        hide_default_value = true
+    )]
+    pub room: Option<RoomText>,
     /// Limits of rates.
     #[command(flatten)]
     pub limits: LimitArgs,
@@ -481,6 +495,7 @@ impl Command {
             Self::Replay(args) => args.output.clone(),
             Self::Node(args) => args.output.clone(),
             Self::Daemon(args) => args.node.output.clone(),
+            Self::Room(args) => args.output.clone(),
             Self::Status(args) => args.output.clone(),
             Self::Pause(args)
             | Self::Resume(args)

@@ -18,6 +18,7 @@ pub mod limits;
 pub mod net;
 pub mod output;
 pub mod record;
+pub mod rooms;
 pub mod run;
 pub mod sealed;
 pub mod seeds;

@@ -98,6 +98,7 @@ fn dispatch(command: Command, context: &Context) -> Result<Ended> {
         Command::Demo(args) => commands::demo::run(&args, context),
         Command::Replay(args) => commands::replay::run(&args, context),
         Command::Node(args) => commands::node::run(&args, context),
+        Command::Room(args) => commands::room::run(&args, context),
         Command::Daemon(args) => commands::daemon::run(&args, context),
         Command::Status(args) => remote::status(&args, context),
         Command::Top(args) => commands::top::run(&args, context),

@@ -5,7 +5,7 @@ mod common;
 
 use common::{World, sample};
 
-const COMMANDS: [&str; 22] = [
+const COMMANDS: [&str; 23] = [
     "send",
     "get",
     "seed",
@@ -19,6 +19,7 @@ const COMMANDS: [&str; 22] = [
     "replay",
     "node",
     "daemon",
+    "room",
     "status",
     "pause",
     "resume",

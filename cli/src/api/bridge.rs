@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
@@ -30,7 +30,8 @@ type Work = Box<dyn FnOnce(&mut Engine) + Send>;
 
 /// The engine's end.
 pub struct Desk {
-    works: Receiver<Work>,
+    /// None: nothing is done any more.
+    works: Option<Receiver<Work>>,
     ring: Arc<Ring>,
     progress: watch::Sender<Arc<str>>,
     told: Instant,
@@ -52,8 +53,10 @@ pub struct Caller {
 pub(super) enum Unanswered {
     /// Too many wait; nothing was done.
     Busy,
-    /// It took too long, or the daemon ends; it may still be done.
+    /// It took too long; it may still be done.
     Late,
+    /// The daemon ends; nothing was done.
+    Ending,
 }
 
 /// Both ends.
@@ -67,14 +70,14 @@ pub fn bridge(waker: Waker) -> Result<(Desk, Caller)> {
     let is_over = Arc::new(AtomicBool::new(false));
     let caller =
         Caller { works: to, waker, ring: Arc::clone(&ring), progress: told, is_over: Arc::clone(&is_over) };
-    Ok((Desk { works, ring, progress, told: Instant::now(), is_over }, caller))
+    Ok((Desk { works: Some(works), ring, progress, told: Instant::now(), is_over }, caller))
 }
 
 impl Desk {
     /// Does what was asked for. To be called whenever the engine comes back.
     pub fn serve(&mut self, engine: &mut Engine) {
         // No more than can wait, so that the engine goes on.
-        for work in self.works.try_iter().take(WAITING_MAX) {
+        for work in self.works.iter().flat_map(Receiver::try_iter).take(WAITING_MAX) {
             work(engine);
         }
         // One receiver is the one that all others are made from.
@@ -91,6 +94,11 @@ impl Desk {
                 is_new
             });
         }
+    }
+
+    /// Does nothing any more: whoever asked, or will, is told that the daemon ends.
+    pub fn close(&mut self) {
+        self.works = None;
     }
 
     /// Whether the user has ordered an end.
@@ -115,11 +123,16 @@ impl Caller {
             // Whoever asked may have gone.
             let _ = to.send(work(engine));
         });
-        self.works.try_send(work).map_err(|_| Unanswered::Busy)?;
+        self.works.try_send(work).map_err(|why| match why {
+            TrySendError::Full(_) => Unanswered::Busy,
+            TrySendError::Disconnected(_) => Unanswered::Ending,
+        })?;
         self.waker.wake();
         match tokio::time::timeout(PATIENCE, answer).await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(_)) | Err(_) => Err(Unanswered::Late),
+            // It was thrown away unseen: what is begun is finished.
+            Ok(Err(_)) => Err(Unanswered::Ending),
+            Err(_) => Err(Unanswered::Late),
         }
     }
 

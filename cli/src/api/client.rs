@@ -90,6 +90,7 @@ impl Client {
         let exit = match status {
             // Somebody else listens there, or the daemon was started anew at this moment.
             401 | 403 => Exit::NoDaemon,
+            503 if failure.error == "ending" => Exit::NoDaemon,
             503 | 504 => Exit::Limit,
             _ => Exit::ALL.into_iter().find(|exit| exit.word() == failure.error).unwrap_or(Exit::Unexpected),
         };

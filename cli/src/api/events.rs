@@ -50,7 +50,7 @@ type Sent = Result<(), http_body_util::channel::SendError>;
 
 async fn follow(app: &App, start: Start, mut to: Sender<Bytes>, mut ended: watch::Receiver<()>) -> Sent {
     let (mut newest, mut progress) = (app.caller.ring.newest(), app.caller.progress.clone());
-    let mut at = start.after;
+    let (mut at, mut is_ending) = (start.after, false);
     // Told at once, so that the reader knows that it is heard.
     send(&mut to, ": here\n\n".into()).await?;
     if start.is_other_run {
@@ -64,9 +64,13 @@ async fn follow(app: &App, start: Start, mut to: Sender<Bytes>, mut ended: watch
             send(&mut to, format!("event: gap\ndata: {{\"missed\":{}}}\n\n", batch.missed)).await?;
         }
         if batch.lines.is_empty() {
+            if is_ending {
+                return Ok(());
+            }
             tokio::select! {
                 _ = newest.changed() => {}
-                _ = ended.changed() => return Ok(()),
+                // What was told last is sent before.
+                _ = ended.changed() => is_ending = true,
                 Ok(()) = progress.changed() => {
                     let text = Arc::clone(&progress.borrow_and_update());
                     send(&mut to, format!("event: progress\ndata: {text}\n\n")).await?;

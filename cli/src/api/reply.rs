@@ -65,6 +65,10 @@ pub(super) fn unanswered(why: Unanswered) -> Answer {
             let what = "too many requests wait; nothing was done";
             refuse(StatusCode::SERVICE_UNAVAILABLE, "busy", what, Some("ask again"))
         }
+        Unanswered::Ending => {
+            let what = "the daemon ends; nothing was done";
+            refuse(StatusCode::SERVICE_UNAVAILABLE, "ending", what, Some("ask again when it runs"))
+        }
         Unanswered::Late => {
             refuse(StatusCode::GATEWAY_TIMEOUT, "late", "no answer in time; it may still be done", None)
         }

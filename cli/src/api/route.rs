@@ -189,6 +189,7 @@ fn status(engine: &Engine, uptime: u64) -> Status {
     Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         node: engine.me().to_hex(),
+        room: engine.room().word().to_owned(),
         addresses: engine.reachable(),
         uptime,
         peers: engine.present().len() as u64,

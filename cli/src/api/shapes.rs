@@ -15,6 +15,8 @@ pub struct Status {
     pub version: String,
     /// The key of this node.
     pub node: String,
+    /// `lobby` or `private`: in which room it is.
+    pub room: String,
     /// Where others can reach it.
     pub addresses: Vec<String>,
     /// Seconds since its start.

@@ -43,6 +43,14 @@ impl FromStr for Loopback {
     }
 }
 
+/// `truecopy room`.
+#[derive(Clone, Debug, Args)]
+pub struct RoomArgs {
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
 /// `truecopy status`.
 #[derive(Clone, Debug, Args)]
 pub struct StatusArgs {

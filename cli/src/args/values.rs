@@ -1,5 +1,7 @@
 //! The kinds of values that flags take.
 
+use std::convert::Infallible;
+use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
@@ -120,6 +122,32 @@ impl FromStr for PeerSpec {
             None => host,
         };
         Ok(Self::Host { host: host.to_owned(), port })
+    }
+}
+
+/// A room as the user names it, not yet read: what is told of a value that cannot be read holds the value, and this is
+/// a secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RoomText(String);
+
+impl RoomText {
+    /// What was typed.
+    pub fn as_str(&self) -> &str {
+        self.0.trim()
+    }
+}
+
+impl fmt::Debug for RoomText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RoomText(…)")
+    }
+}
+
+impl FromStr for RoomText {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self(text.to_owned()))
     }
 }
 

@@ -5,12 +5,13 @@ use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use crate::api::{Api, Desk, Listening, Place, bridge};
-use crate::args::{DaemonArgs, Listen};
+use crate::args::{DaemonArgs, Listen, NodeArgs};
 use crate::control::Controls;
 use crate::engine::news::News;
 use crate::engine::{Accepting, Engine, Keeping, Setup};
 use crate::exit::{Error, Exit, Result};
 use crate::home::{self, Home};
+use crate::rooms::{Chosen, Room};
 use crate::run::Context;
 
 /// A unit for systemd: enabled by the user, for the user.
@@ -22,6 +23,7 @@ pub fn run(args: &DaemonArgs, context: &Context) -> Result<Exit> {
         context.reporter.generated(UNIT.as_bytes());
         return Ok(Exit::Success);
     }
+    let room = room(&args.node)?;
     let home = context.home()?;
     let _alone = alone(home)?;
     let controls = Controls::new()?;
@@ -32,14 +34,9 @@ pub fn run(args: &DaemonArgs, context: &Context) -> Result<Exit> {
     };
     let folder = std::path::absolute(&node.dir).map_err(|error| Error::local("find", &node.dir, &error))?;
     let accepting = if node.auto_accept { Accepting::All } else { Accepting::Trusted };
-    let mut engine = Engine::start(&Setup {
-        home,
-        listen,
-        folder,
-        accepting,
-        limits: &node.limits,
-        keeping: Keeping::Transfers,
-    })?;
+    let keeping = Keeping::Transfers;
+    let limits = &node.limits;
+    let mut engine = Engine::start(&Setup { home, listen, folder, accepting, limits, keeping, room })?;
     let (mut desk, caller) = bridge(engine.waker())?;
     let listening = match &args.socket {
         Some(path) => Listening::Socket(path.clone()),
@@ -50,10 +47,20 @@ pub fn run(args: &DaemonArgs, context: &Context) -> Result<Exit> {
     let api = Api::start(&listening, args.api_host.as_deref(), Place::new(home), caller)?;
     tell(context, &desk, &News::Answering(api.address().to_owned()));
     let exit = serve(&mut engine, &mut desk, &controls, context);
-    // First nobody asks any more, then everybody is told goodbye.
+    // First no order is taken any more, then everybody is told goodbye; whoever reads events hears of that too.
+    desk.close();
+    engine.end(&mut |news| tell(context, &desk, news));
     drop(api);
-    engine.end();
     exit
+}
+
+/// The room that the user names. None is made: it would be another one at each start.
+fn room(args: &NodeArgs) -> Result<Room> {
+    match Chosen::read(args.room.as_ref())? {
+        Chosen::Known(room) => Ok(room),
+        Chosen::Made(_) => Err(Error::usage("a daemon would be in another new room each time it starts")
+            .hint("make a code once, and name it: truecopy room")),
+    }
 }
 
 fn serve(engine: &mut Engine, desk: &mut Desk, controls: &Controls, context: &Context) -> Result<Exit> {

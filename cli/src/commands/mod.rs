@@ -13,6 +13,7 @@ pub mod node;
 pub mod reading;
 pub mod remote;
 pub mod replay;
+pub mod room;
 pub mod seed;
 pub mod send;
 pub mod sim;

@@ -10,12 +10,14 @@ use crate::engine::news::News;
 use crate::engine::order::Order;
 use crate::engine::{Accepting, Engine, Keeping, Setup};
 use crate::exit::{Error, Exit, Result};
+use crate::rooms::Chosen;
 use crate::run::Context;
 
 use console::Console;
 
 /// Runs the command.
 pub fn run(args: &NodeArgs, context: &Context) -> Result<Exit> {
+    let chosen = Chosen::read(args.room.as_ref())?;
     let controls = Controls::new()?;
     let listen = match args.port {
         Some(port) => vec![Listen::Everywhere { port }],
@@ -24,11 +26,15 @@ pub fn run(args: &NodeArgs, context: &Context) -> Result<Exit> {
     let home = context.home()?;
     let accepting = if args.auto_accept { Accepting::All } else { Accepting::Trusted };
     let keeping = Keeping::Nothing;
-    let setup = Setup { home, listen, folder: args.dir.clone(), accepting, limits: &args.limits, keeping };
+    let (folder, limits, room) = (args.dir.clone(), &args.limits, chosen.room());
+    let setup = Setup { home, listen, folder, accepting, limits, keeping, room };
     let mut engine = Engine::start(&setup)?;
     let mut console = Console::open(home, &context.reporter)?;
+    if let Chosen::Made(code) = chosen {
+        console.tell(&News::Code(code.text()));
+    }
     let exit = talk(&mut engine, &mut console, &controls);
-    engine.end();
+    engine.end(&mut |news| console.tell(news));
     exit
 }
 

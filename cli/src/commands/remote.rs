@@ -8,16 +8,18 @@ use crate::args::{StatusArgs, SteerArgs};
 use crate::engine::news::News;
 use crate::exit::{Error, Exit, Result};
 use crate::output::count;
+use crate::rooms::Kind;
 use crate::run::Context;
 
 /// `truecopy status`: the node, who is here, what moves.
 pub fn status(_: &StatusArgs, context: &Context) -> Result<Exit> {
     let client = client(context)?;
-    let Status { node, addresses, active, transfers, offers, .. } = client.get("/v1/status")?;
+    let Status { node, room, addresses, active, transfers, offers, .. } = client.get("/v1/status")?;
     let Peers { peers } = client.get("/v1/peers")?;
     let moving: Transfers = client.get("/v1/transfers")?;
     let node = crate::engine::nodes::parse_key(&node).ok_or_else(strange)?;
-    let mut news = vec![News::Myself(node)];
+    let room = Kind::read(&room).ok_or_else(strange)?;
+    let mut news = vec![News::Myself(node), News::Room(room)];
     news.extend(addresses.into_iter().map(News::Listening));
     for peer in peers {
         let who = peer.who().ok_or_else(strange)?;

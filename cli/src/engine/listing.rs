@@ -6,6 +6,7 @@ use super::Engine;
 use super::news::{News, Offering, Shape, Who};
 use super::transfers::Way;
 use crate::addresses;
+use crate::rooms::Kind;
 
 impl Engine {
     pub(super) fn shape(&self, number: u32) -> Option<Shape> {
@@ -63,6 +64,11 @@ impl Engine {
     /// This node's key.
     pub const fn me(&self) -> NodeId {
         self.me
+    }
+
+    /// In which room it is.
+    pub const fn room(&self) -> Kind {
+        self.room
     }
 
     /// Where others can reach it.

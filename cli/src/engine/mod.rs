@@ -4,6 +4,7 @@
 //! destination) is done on threads of its own, so that no transfer and no chat waits for another.
 
 mod destination;
+mod ending;
 pub mod flow;
 mod kept;
 mod listing;
@@ -12,6 +13,7 @@ pub mod nodes;
 pub mod order;
 mod room;
 mod transfers;
+mod unheard;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -20,10 +22,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use truecopy_mio::Waker;
-use truecopy_protocol::input::{Command, Say};
+use truecopy_protocol::input::Command;
 use truecopy_protocol::output::Event;
-use truecopy_protocol::wire::Reason;
-use truecopy_protocol::{AccessSecret, Config, ConnId, Detail, NodeId, ShareId};
+use truecopy_protocol::{Config, ConnId, Detail, NodeId, ShareId};
 use truecopy_transport::keys::KeyPair;
 use truecopy_transport::pace::Rates;
 use zeroize::Zeroizing;
@@ -34,21 +35,22 @@ use crate::home::Home;
 use crate::limits::Limits;
 use crate::net::{Net, patience};
 use crate::record::Run;
+use crate::rooms::{Kind, Room};
 use crate::sealed;
 
 use news::{News, Who};
 use nodes::Nodes;
 use order::{HELP, Order};
+pub(crate) use transfers::random_secret;
 use transfers::{Offered, Transfer, Work};
+use unheard::Unheard;
 
-/// The room that all nodes are in.
-const LOBBY: ShareId = ShareId(0);
+/// The room of this node, among the shares of the core.
+const ROOM: ShareId = ShareId(0);
 /// How long a node is looked for that something is to be said to.
 const FINDING: Duration = Duration::from_secs(60);
 /// How long a transfer that outlives runs looks for who has it: over a night, or while a network comes up.
 const PATIENCE: Duration = Duration::from_secs(86_400);
-/// How long goodbyes may take.
-const ENDING: Duration = Duration::from_secs(3);
 /// How often it is looked how far transfers are and what goes between them and their peers.
 const LOOK: Duration = Duration::from_millis(250);
 /// What the file of the node's key begins with.
@@ -77,6 +79,8 @@ pub struct Setup<'a> {
     pub limits: &'a LimitArgs,
     /// Whether transfers outlive this run.
     pub keeping: Keeping,
+    /// In which room it is.
+    pub room: Room,
 }
 
 /// Whether transfers outlive a run.
@@ -105,10 +109,17 @@ struct Dialled {
     address: Option<SocketAddr>,
     port: u16,
     since: Instant,
-    then: Vec<Then>,
+    then: Vec<Errand>,
 }
 
-/// What is to be done as soon as a node is here.
+/// What is to be done as soon as a node is here; until then it is known by its tag.
+#[derive(Debug)]
+struct Errand {
+    tag: u64,
+    then: Then,
+}
+
+/// Something to be done with a node.
 #[derive(Clone, Debug)]
 enum Then {
     Say(String),
@@ -121,12 +132,12 @@ pub struct Engine {
     net: Net,
     run: Run,
     me: NodeId,
+    room: Kind,
     nodes: Nodes,
     present: BTreeMap<NodeId, Present>,
     dialled: Vec<Dialled>,
     /// What was said, by tag: to be named if it does not come.
-    said: BTreeMap<u64, String>,
-    tag: u64,
+    unheard: Unheard,
     folder: PathBuf,
     accepting: Accepting,
     offers: BTreeMap<u32, Offered>,
@@ -144,7 +155,7 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Starts a node, in the lobby.
+    /// Starts a node, in its room.
     ///
     /// # Errors
     /// If it cannot listen there, or its key or address book cannot be read.
@@ -157,22 +168,24 @@ impl Engine {
         let kept = (setup.keeping == Keeping::Transfers).then(|| setup.home.state().join(kept::FILE));
         let limits = Limits::new(setup.limits);
         let before = kept.as_deref().map_or_else(|| Ok(kept::Kept::default()), kept::read)?;
+        let words = kept.is_some().then(|| setup.home.state().join(unheard::FILE));
+        let left = words.as_deref().map_or_else(|| Ok(unheard::Left::default()), unheard::read)?;
         let net = listening(&setup.listen, before.port, seed, &run, limits.rates())?;
         let mut engine = Self {
             net,
             run,
             me,
+            room: setup.room.kind(),
             nodes: Nodes::read(setup.home)?,
             present: BTreeMap::new(),
             dialled: Vec::new(),
-            said: BTreeMap::new(),
-            tag: 0,
+            unheard: words.map_or_else(Unheard::nowhere, |path| Unheard::at(path, &left)),
             folder: setup.folder.clone(),
             accepting: setup.accepting,
             offers: BTreeMap::new(),
             transfers: BTreeMap::new(),
             number: 0,
-            share: LOBBY.0,
+            share: ROOM.0,
             works: channel(),
             news: VecDeque::new(),
             kept,
@@ -181,13 +194,15 @@ impl Engine {
             limits,
         };
         let port = engine.port();
-        let secret = AccessSecret::PUBLIC;
-        engine.command(Command::Room { room: LOBBY, secret, local: me, port })?;
+        let secret = setup.room.secret();
+        engine.command(Command::Room { room: ROOM, secret, local: me, port })?;
         engine.tell(News::Myself(me));
+        engine.tell(News::Room(engine.room));
         for address in crate::addresses::reachable(engine.net.handle.addresses()) {
             engine.tell(News::Listening(address.to_string()));
         }
         engine.take_up(before)?;
+        engine.tell_left(left);
         Ok(engine)
     }
 
@@ -199,7 +214,7 @@ impl Engine {
     pub fn order(&mut self, order: Order) -> Result<Option<u32>> {
         let before = self.number;
         self.obey(order)?;
-        self.keep();
+        self.settle();
         Ok((self.number > before).then_some(self.number))
     }
 
@@ -265,8 +280,22 @@ impl Engine {
             self.happened(event)?;
         }
         // Nothing is told before it would outlive a crash.
+        self.settle();
+        let news = self.news.pop_front();
+        if let Some(News::Delivered { tag, .. } | News::Undelivered { tag, .. }) = &news {
+            // Written down the next time, when it was told: better twice than never.
+            self.unheard.told(*tag);
+        }
+        Ok(news)
+    }
+
+    /// Writes down what has changed. That it cannot be is told.
+    fn settle(&mut self) {
         self.keep();
-        Ok(self.news.pop_front())
+        if let Err(error) = self.unheard.write() {
+            let error = crate::escape::Shown::io(&error);
+            self.tell(News::Trouble(format!("what is said would not be known after this run: {error}")));
+        }
     }
 
     /// What ends the wait for news early.
@@ -276,31 +305,13 @@ impl Engine {
 
     /// Whether something is still on its way: transfers that come or are being taken, and words that wait.
     pub fn is_busy(&self) -> bool {
-        let words = !self.said.is_empty() || self.dialled.iter().any(|dialled| !dialled.then.is_empty());
-        words || self.transfers.values().any(Transfer::is_busy)
-    }
-
-    /// Ends: everybody is told.
-    pub fn end(self) {
-        let shares = self.transfers.values().filter_map(Transfer::share).chain([LOBBY]);
-        for share in shares {
-            // If the reactor has stopped there is nobody to tell.
-            let _ = self.net.handle.command(Command::End { share, reason: Reason::Leaving });
-        }
-        let until = Instant::now() + ENDING;
-        while let Some(left) = until.checked_duration_since(Instant::now()) {
-            let mut ended = false;
-            self.net.wind_down(left, |event| ended |= matches!(event, Event::Ended { share: LOBBY }));
-            if ended || self.present.is_empty() {
-                return;
-            }
-        }
+        !self.unheard.is_empty() || self.transfers.values().any(Transfer::is_busy)
     }
 
     fn happened(&mut self, event: Event) -> Result<()> {
         match event {
-            Event::PeerUp { share: LOBBY, conn, peer, role, path } => self.came(conn, peer, role, path),
-            Event::PeerDown { share: LOBBY, conn, peer, why } => {
+            Event::PeerUp { share: ROOM, conn, peer, role, path } => self.came(conn, peer, role, path),
+            Event::PeerDown { share: ROOM, conn, peer, why } => {
                 self.went(conn, peer, why);
                 Ok(())
             }
@@ -310,7 +321,7 @@ impl Engine {
                 }
                 Ok(())
             }
-            Event::Waiting { share: LOBBY, why } => {
+            Event::Waiting { share: ROOM, why } => {
                 self.waits(why);
                 Ok(())
             }
@@ -320,19 +331,14 @@ impl Engine {
             }
             Event::Heard { from, heard, .. } => self.heard(from, heard),
             Event::Delivered { to, tag, .. } => {
-                if self.said.remove(&tag).is_some_and(|what| !what.is_empty()) {
-                    let to = self.who(to);
-                    self.tell(News::Delivered { to });
-                }
+                self.delivered(to, tag);
                 Ok(())
             }
-            Event::Undelivered { to, tag, .. } => {
-                let what = self.said.remove(&tag).unwrap_or_default();
-                let to = self.nodes.shown(to);
-                self.tell(News::Undelivered { to, what });
+            Event::Undelivered { tag, .. } => {
+                self.undelivered(tag, "it was not acknowledged in time, or too much waits for that node");
                 Ok(())
             }
-            Event::Refused { share: LOBBY, why } => {
+            Event::Refused { share: ROOM, why } => {
                 self.tell(News::Trouble(format!("that cannot be said: {why}")));
                 Ok(())
             }
@@ -346,13 +352,6 @@ impl Engine {
 
     fn command(&self, command: Command) -> Result<()> {
         self.net.handle.command(command).map_err(|stopped| Error::new(Exit::Unexpected, stopped))
-    }
-
-    /// Says something to a node; `what` names it if it does not come.
-    fn say(&mut self, to: NodeId, say: Say, what: String) -> Result<()> {
-        self.tag += 1;
-        self.said.insert(self.tag, what);
-        self.command(Command::Say { room: LOBBY, to, tag: self.tag, say })
     }
 
     /// Where others find this node.

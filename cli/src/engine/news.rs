@@ -9,6 +9,7 @@ use super::nodes::fingerprint;
 use crate::clock;
 use crate::escape::Shown;
 use crate::output::{Object, amount, count};
+use crate::rooms::Kind;
 
 /// A node, by its key and by what the user calls it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,6 +129,10 @@ pub enum News {
     Answering(String),
     /// Its own key.
     Myself(NodeId),
+    /// In which room it is.
+    Room(Kind),
+    /// What opens the room that was just made: a secret, told once.
+    Code(String),
     /// A node is here.
     Met {
         /// Which.
@@ -159,6 +164,8 @@ pub enum News {
     Delivered {
         /// To whom.
         to: Who,
+        /// By which the engine knows it.
+        tag: u64,
     },
     /// What was said is not known to have come.
     Undelivered {
@@ -166,6 +173,10 @@ pub enum News {
         to: String,
         /// The text, or what it was.
         what: String,
+        /// Why that is not known.
+        why: String,
+        /// By which the engine knows it.
+        tag: u64,
     },
     /// Files are offered.
     Offered(Offering),
@@ -204,6 +215,11 @@ impl News {
             Self::Listening(address) => format!("listening on {}", shown(address)),
             Self::Answering(address) => format!("the local API is at {}", shown(address)),
             Self::Myself(node) => format!("this node is {}", fingerprint(*node)),
+            Self::Room(Kind::Lobby) => "in the lobby: everybody who comes here is met".to_owned(),
+            Self::Room(Kind::Private) => {
+                "in a private room: whoever has its code is met, and nobody else".to_owned()
+            }
+            Self::Code(code) => code.clone(),
             Self::Met { who, address, is_new } => {
                 let key = fingerprint(who.node);
                 let new = if *is_new { "; its key is new here, and remembered" } else { "" };
@@ -215,9 +231,9 @@ impl News {
                 let all = if *to_all { " to all" } else { "" };
                 format!("{time} <{}{all}> {}", shown(&from.name), shown(text))
             }
-            Self::Delivered { to } => format!("✓ {} has it", shown(&to.name)),
-            Self::Undelivered { to, what } => {
-                format!("! not known to have come to {}: {}", shown(to), shown(what))
+            Self::Delivered { to, .. } => format!("✓ {} has it", shown(&to.name)),
+            Self::Undelivered { to, what, why, .. } => {
+                format!("! not known to have come to {}: {} ({})", shown(to), shown(what), shown(why))
             }
             Self::Offered(Offering { number, from, name, size, files }) => format!(
                 "? {} offers {}: {}, {} (accept {number}, decline {number})",
@@ -246,6 +262,8 @@ impl News {
             Self::Listening(address) => event("listening").text("address", address),
             Self::Answering(address) => event("answering").text("address", address),
             Self::Myself(node) => event("myself").text("node", &node.to_hex()),
+            Self::Room(kind) => event("room").text("room", kind.word()),
+            Self::Code(code) => event("room-code").text("code", code),
             Self::Met { who, address, is_new } => {
                 with(event("met"), who).text("address", address).truth("new", *is_new)
             }
@@ -253,8 +271,10 @@ impl News {
             Self::Said { from, time, text, to_all } => {
                 with(event("said"), from).number("time", time.0).text("text", text).truth("to_all", *to_all)
             }
-            Self::Delivered { to } => with(event("delivered"), to),
-            Self::Undelivered { to, what } => event("undelivered").text("to", to).text("what", what),
+            Self::Delivered { to, .. } => with(event("delivered"), to),
+            Self::Undelivered { to, what, why, .. } => {
+                event("undelivered").text("to", to).text("what", what).text("why", why)
+            }
             Self::Offered(Offering { number, from, name, size, files }) => with(event("offered"), from)
                 .number("offer", u64::from(*number))
                 .text("title", name)

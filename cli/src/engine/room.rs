@@ -1,6 +1,7 @@
 //! The people of a node: meeting them, and what is said.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use truecopy_protocol::content::identity::Role;
@@ -11,16 +12,22 @@ use truecopy_protocol::{Candidate, ConnId, NodeId};
 
 use super::news::{News, Offering, Who};
 use super::transfers::Offered;
-use super::{Accepting, Dialled, Engine, FINDING, LOBBY, Then};
+use super::unheard::{Keeping, Left, Word};
+use super::{Accepting, Dialled, Engine, Errand, FINDING, ROOM, Then};
 use crate::args::PeerSpec;
 use crate::commands::source;
 use crate::exit::{Error, Exit, Result};
+use crate::rooms::Kind;
 use crate::words;
 
 /// Bytes of a text at most.
 const TEXT_MAX: usize = truecopy_protocol::wire::TEXT_MAX;
 /// Offers that wait for an answer at most; further ones are declined.
 const OFFERS_MAX: usize = 1000;
+/// Addresses that are dialled and not met yet at most.
+const DIALS_MAX: usize = 256;
+/// What waits for them at most.
+const ERRANDS_MAX: usize = 1024;
 
 impl Engine {
     /// Does something with a node that the user names, meeting it first if need be.
@@ -29,6 +36,9 @@ impl Engine {
             && text.len() > TEXT_MAX
         {
             return Err(Error::usage(format!("a text has at most {TEXT_MAX} bytes")));
+        }
+        if let Then::Offer(paths) = &then {
+            are_there(paths)?;
         }
         let present = self.present.keys().copied();
         match &self.nodes.meant(to, present)[..] {
@@ -57,9 +67,82 @@ impl Engine {
 
     pub(super) fn then(&mut self, node: NodeId, then: Then) -> Result<()> {
         match then {
-            Then::Say(text) => self.say(node, Say::Text(text.clone()), text),
-            Then::Call(text) => self.command(Command::Call { room: LOBBY, text }),
+            Then::Say(text) => {
+                let word = Word { to: self.nodes.shown(node), what: text.clone() };
+                let tag = self.unheard.said(Some(node), word, Keeping::Word);
+                self.say(node, tag, Say::Text(text))
+            }
+            Then::Call(text) => self.command(Command::Call { room: ROOM, text }),
             Then::Offer(paths) => self.offer_to(Some(node), paths),
+        }
+    }
+
+    /// The node that something was to be done with is here.
+    fn run_errand(&mut self, node: NodeId, Errand { tag, then }: Errand) -> Result<()> {
+        if let Then::Say(text) = then {
+            self.unheard.met(tag, node);
+            return self.say(node, tag, Say::Text(text));
+        }
+        match self.then(node, then) {
+            Ok(()) => self.unheard.done(tag),
+            Err(error) if error.exit == Exit::Unexpected => return Err(error),
+            // What was right when it was ordered need not be so any more.
+            Err(error) => self.undelivered(tag, error.what.as_str()),
+        }
+        Ok(())
+    }
+
+    /// What waits until whoever answers at an address is met.
+    fn errand(&mut self, to: &str, then: Then) -> Result<Errand> {
+        let waiting: usize = self.dialled.iter().map(|dialled| dialled.then.len()).sum();
+        if waiting >= ERRANDS_MAX {
+            return Err(Error::new(Exit::Limit, "too much waits for nodes that are not met yet")
+                .hint("wait until they are, or are given up"));
+        }
+        let what = match &then {
+            Then::Say(text) | Then::Call(text) => text.clone(),
+            Then::Offer(_) => "an offer".to_owned(),
+        };
+        let tag = self.unheard.said(None, Word { to: to.to_owned(), what }, Keeping::Word);
+        Ok(Errand { tag, then })
+    }
+
+    /// Says something that has a tag.
+    fn say(&mut self, to: NodeId, tag: u64, say: Say) -> Result<()> {
+        self.command(Command::Say { room: ROOM, to, tag, say })
+    }
+
+    /// Says something that a later run needs not know of; `what` names it if it does not come.
+    pub(super) fn say_now(&mut self, to: NodeId, say: Say, what: String) -> Result<()> {
+        let word = Word { to: self.nodes.shown(to), what };
+        let tag = self.unheard.said(Some(to), word, Keeping::Nothing);
+        self.say(to, tag, say)
+    }
+
+    /// What was said has come.
+    pub(super) fn delivered(&mut self, to: NodeId, tag: u64) {
+        if self.unheard.answered(tag).is_some_and(|word| !word.what.is_empty()) {
+            let to = self.who(to);
+            self.tell(News::Delivered { to, tag });
+        }
+    }
+
+    /// What was said is not known to have come.
+    pub(super) fn undelivered(&mut self, tag: u64, why: &str) {
+        let Some(Word { to, what }) = self.unheard.answered(tag) else { return };
+        let what = if what.is_empty() { "an answer to an offer".to_owned() } else { what };
+        self.tell(News::Undelivered { to, what, why: why.to_owned(), tag });
+    }
+
+    /// Tells what an earlier run said and did not hear of again.
+    pub(super) fn tell_left(&mut self, left: Left) {
+        for (tag, Word { to, what }) in left.words {
+            let why = "the program ended before it was acknowledged; it may have come or not".to_owned();
+            self.tell(News::Undelivered { to, what, why, tag });
+        }
+        if left.is_cut {
+            let text = "what an earlier run has said is not known to its end: the machine ended, or its disk is full";
+            self.tell(News::Trouble(text.into()));
         }
     }
 
@@ -69,11 +152,14 @@ impl Engine {
             return Err(Error::usage(format!("a text has at most {TEXT_MAX} bytes")));
         }
         if !self.present.is_empty() {
-            return self.command(Command::Call { room: LOBBY, text });
+            return self.command(Command::Call { room: ROOM, text });
         }
-        match self.dialled.last_mut() {
-            Some(dialled) => dialled.then.push(Then::Call(text)),
-            None => return Err(Error::usage("nobody is here to hear it").hint("`connect` first")),
+        let Some(to) = self.dialled.last().map(|dialled| dialled.text.clone()) else {
+            return Err(Error::usage("nobody is here to hear it").hint("`connect` first"));
+        };
+        let errand = self.errand(&to, Then::Call(text))?;
+        if let Some(dialled) = self.dialled.last_mut() {
+            dialled.then.push(errand);
         }
         Ok(())
     }
@@ -104,7 +190,13 @@ impl Engine {
         };
         let address = to.parse::<SocketAddr>().ok();
         let port = to.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(0);
-        match self.dialled.iter_mut().find(|dialled| dialled.text == to) {
+        let known = self.dialled.iter().position(|dialled| dialled.text == to);
+        if known.is_none() && self.dialled.len() >= DIALS_MAX {
+            return Err(Error::new(Exit::Limit, format!("{DIALS_MAX} addresses are being dialled"))
+                .hint("wait until somebody is met there, or they are given up"));
+        }
+        let then = then.map(|then| self.errand(to, then)).transpose()?;
+        match known.and_then(|place| self.dialled.get_mut(place)) {
             Some(dialled) => dialled.then.extend(then),
             None => {
                 let then = then.into_iter().collect();
@@ -112,8 +204,8 @@ impl Engine {
                 self.dialled.push(Dialled { text: to.to_owned(), address, port, since, then });
             }
         }
-        self.command(Command::AddPeer { share: LOBBY, peer: PeerHint { key, addresses } })?;
-        self.command(Command::Retry { share: LOBBY })
+        self.command(Command::AddPeer { share: ROOM, peer: PeerHint { key, addresses } })?;
+        self.command(Command::Retry { share: ROOM })
     }
 
     /// A node has come, or was reached.
@@ -147,7 +239,7 @@ impl Engine {
             self.tell(News::Met { who, address: seen, is_new });
             self.call_on(peer)?;
         }
-        todo.into_iter().try_for_each(|then| self.then(peer, then))
+        todo.into_iter().try_for_each(|errand| self.run_errand(peer, errand))
     }
 
     pub(super) fn went(&mut self, conn: ConnId, peer: NodeId, why: PeerGone) {
@@ -187,7 +279,13 @@ impl Engine {
         let mut text = String::new();
         words::gone(why, &mut text);
         let what = match why {
-            PeerGone::Said(Reason::NoSuchShare) => "who answers there is no node that talks".to_owned(),
+            PeerGone::Said(Reason::NoSuchShare) => {
+                let ours = match self.room {
+                    Kind::Lobby => "this node is in the lobby",
+                    Kind::Private => "this node is in a private room, and both need its code",
+                };
+                format!("who answers there is in another room, or does not talk ({ours})")
+            }
             _ => format!("who answers there is not met: {text}"),
         };
         self.give_up_dials();
@@ -208,12 +306,8 @@ impl Engine {
     }
 
     fn give_up(&mut self, dialled: Dialled) {
-        for then in dialled.then {
-            let what = match then {
-                Then::Say(text) | Then::Call(text) => text,
-                Then::Offer(_) => "an offer".to_owned(),
-            };
-            self.tell(News::Undelivered { to: dialled.text.clone(), what });
+        for errand in dialled.then {
+            self.undelivered(errand.tag, "nobody was met there");
         }
     }
 
@@ -250,7 +344,7 @@ impl Engine {
     }
 
     pub(super) fn answer(&mut self, to: NodeId, life: u64, number: u64, answer: Answer) -> Result<()> {
-        self.say(to, Say::Answer(Answered { life, number, answer }), String::new())
+        self.say_now(to, Say::Answer(Answered { life, number, answer }), String::new())
     }
 
     pub(super) fn list_peers(&mut self) {
@@ -260,6 +354,14 @@ impl Engine {
             self.tell(News::Note("nobody is here".into()));
         }
         self.news.extend(rows);
+    }
+}
+
+/// All that is to be offered is there.
+pub(super) fn are_there(paths: &[PathBuf]) -> Result<()> {
+    match paths.iter().find(|path| !path.exists()) {
+        Some(missing) => Err(Error::usage(format!("{} is not there", missing.display()))),
+        None => Ok(()),
     }
 }
 

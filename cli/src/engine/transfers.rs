@@ -18,6 +18,7 @@ use truecopy_protocol::{AccessSecret, Candidate, ContentId, EntryIndex, NodeId, 
 use super::Engine;
 use super::flow::{Flow, share_of};
 use super::news::{News, State};
+use super::room::are_there;
 use crate::addresses;
 use crate::args::GetArgs;
 use crate::commands::get::offer::{self, Answer as Looked};
@@ -141,9 +142,7 @@ impl Transfer {
 impl Engine {
     /// Offers files to a node; to whoever has the ticket, if there is none.
     pub(super) fn offer_to(&mut self, to: Option<NodeId>, paths: Vec<PathBuf>) -> Result<()> {
-        if let Some(missing) = paths.iter().find(|path| !path.exists()) {
-            return Err(Error::usage(format!("{} is not there", missing.display())));
-        }
+        are_there(&paths)?;
         let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
         let paths: Vec<PathBuf> = paths.iter().map(absolute).collect();
         let name = paths.first().and_then(|path| path.file_name()).unwrap_or_default();
@@ -257,7 +256,7 @@ impl Engine {
                 let offer =
                     Offer { number: u64::from(number), content, secret, name: name.clone(), size, files };
                 self.turn(number, State::Offered);
-                self.say(to, Say::Offer(offer), format!("the offer of {name}"))
+                self.say_now(to, Say::Offer(offer), format!("the offer of {name}"))
             }
             None => {
                 let addresses = addresses::reachable(self.net.handle.addresses());
@@ -551,7 +550,11 @@ fn over(number: u32) -> Error {
     Error::usage(format!("transfer {number} is over"))
 }
 
-fn random_secret() -> Result<AccessSecret> {
+/// What nobody can guess.
+///
+/// # Errors
+/// If the system gives no random numbers.
+pub(crate) fn random_secret() -> Result<AccessSecret> {
     let mut secret = [0; 32];
     aws_lc_rs::rand::fill(&mut secret)
         .map_err(|_| Error::new(Exit::Unexpected, "the system gives no random numbers"))?;

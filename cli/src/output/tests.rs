@@ -8,6 +8,7 @@ use truecopy_protocol::output::Turn;
 use super::*;
 use crate::engine::news::{News, Offering, Shape, State, Who};
 use crate::exit::{Error, Exit};
+use crate::rooms::Kind;
 
 const NODE: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 const LINK: Link<'_> = Link { node: NODE, path: "tcp", address: "192.0.2.1:7000" };
@@ -202,10 +203,12 @@ fn all_news() -> Vec<News> {
         News::Met { who: who(), address: evil(), is_new: true },
         News::Left { who: who(), why: evil() },
         News::Said { from: who(), time: UnixTime(7), text: evil(), to_all: false },
-        News::Delivered { to: who() },
-        News::Undelivered { to: evil(), what: evil() },
+        News::Delivered { to: who(), tag: 1 },
+        News::Undelivered { to: evil(), what: evil(), why: evil(), tag: 1 },
         News::Offered(Offering { number: 1, from: who(), name: evil(), size: 2, files: 3 }),
         News::Transfer(shape),
+        News::Room(Kind::Private),
+        News::Code("truecopy-room:abc".into()),
         News::Forgotten { number: 3 },
         News::Ticket { number: 3, ticket: "truecopy:abc".into() },
         News::Here { who: who(), address: evil() },

@@ -57,6 +57,28 @@ fn a_home_has_one_daemon_and_an_orderly_end_takes_its_address_away() {
 }
 
 #[test]
+fn a_daemon_in_a_private_room_says_so_and_makes_none() {
+    let world = World::new();
+    let code = world.run(&["room"]).exits(0).out().trim().to_owned();
+    let one = Daemon::start(&world, "one", &["--room", &code]);
+    let mut command = command(&world, "two", &["daemon", "--json", "--listen", "127.0.0.1:0"]);
+    let two = Process::spawn(command.env("TRUECOPY_ROOM", &code));
+    let there = two.event("listening", |_| true)["address"].clone();
+    one.order(&json!({ "order": "send", "to": there, "text": "inside" }));
+    two.event("said", |event| event["text"] == "inside");
+    let status = one.get("/v1/status");
+    assert_eq!(status.json()["room"], "private");
+    let secret = code.strip_prefix("truecopy-room:").unwrap();
+    assert!(!status.body.contains(secret), "what opens it is not told");
+    let told = Ran(crate::api::command(&world, "one", &["status"]).output().unwrap()).exits(0).out();
+    assert!(told.contains("in a private room") && !told.contains(secret), "{told}");
+    let made = Ran(crate::api::command(&world, "three", &["daemon", "--room", "new"]).output().unwrap());
+    assert!(made.exits(2).err().contains("truecopy room"), "another one at each start is of no use");
+    let lobby = Daemon::start(&world, "three", &["--room", "lobby"]);
+    assert_eq!(lobby.get("/v1/status").json()["room"], "lobby");
+}
+
+#[test]
 fn every_order_of_the_console_can_be_given() {
     let world = World::new();
     sample(&world);
@@ -238,6 +260,93 @@ fn a_fetch_goes_on_after_kill_9_and_its_ticket_opens_what_is_served_again() {
     let (one, two) = (Daemon::start(&world, "one", &[]), Daemon::start(&world, "two", &[]));
     assert_eq!(two.transfer(fetched)["state"], "done");
     assert!(one.transfer(served).is_null());
+}
+
+/// A daemon whose peer is held up, with a message for it that is not acknowledged.
+fn unacknowledged(world: &World) -> (Daemon, Daemon) {
+    let (one, two) = (Daemon::start(world, "one", &[]), Daemon::start(world, "two", &[]));
+    let say = |text: &str| one.order(&json!({ "order": "send", "to": two.address, "text": text }));
+    say("first");
+    one.process.event("delivered", |_| true);
+    two.process.signal(Signal::STOP);
+    say("second");
+    (one, two)
+}
+
+/// What a run tells that it does not know to have come.
+fn undelivered(out: &str) -> Vec<(String, String)> {
+    let events = out.lines().map(crate::schema::check_line).filter(|event| event["ev"] == "undelivered");
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    events.map(|event| (text(&event["what"]), text(&event["why"]))).collect()
+}
+
+#[test]
+fn of_what_was_not_acknowledged_before_kill_9_the_next_run_tells_once() {
+    let world = World::new();
+    let (mut one, two) = unacknowledged(&world);
+    // Nobody answers there: it waits to be said at all.
+    one.order(&json!({ "order": "send", "to": "127.0.0.1:1", "text": "third" }));
+    one.order(&json!({ "order": "sendfile", "to": "127.0.0.1:1", "paths": [world.path("one")] }));
+    let mut events = one.events(None);
+    one.order(&json!({ "order": "connect", "to": "127.0.0.1:2" }));
+    let last = events.until(|told| told.id.is_some()).id;
+    one.process.kill();
+    let again = Daemon::start(&world, "one", &[]);
+    let mut events = again.events(last.as_deref());
+    for what in ["second", "third", "an offer"] {
+        let told = events.until(|told| told.data["ev"] == "undelivered");
+        assert_eq!(told.data["what"], what, "what was acknowledged is not told");
+        assert!(told.data["why"].as_str().unwrap().contains("it may have come or not"), "{told:?}");
+        again.process.event("undelivered", |event| event["what"] == what);
+    }
+    let mode = fs::metadata(world.path("one/state/unheard")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "it holds what was said");
+    // It is not said again: the other hears it once, from the run that said it.
+    two.process.signal(Signal::CONT);
+    again.order(&json!({ "order": "send", "to": two.address, "text": "fourth" }));
+    two.process.event("said", |event| event["text"] == "fourth");
+    again.process.event("delivered", |_| true);
+    again.process.signal(Signal::TERM);
+    assert_eq!(undelivered(&again.process.exits(143).out).len(), 3);
+    let third = Daemon::start(&world, "one", &[]);
+    third.process.signal(Signal::TERM);
+    assert_eq!(undelivered(&third.process.exits(143).out), [], "it was told once");
+    two.process.signal(Signal::TERM);
+    let heard = two.process.exits(143).out;
+    for what in ["second", "fourth"] {
+        assert_eq!(heard.matches(&format!("\"text\":\"{what}\"")).count(), 1, "{heard}");
+    }
+}
+
+#[test]
+fn of_what_is_not_acknowledged_when_the_daemon_ends_it_tells_before() {
+    let world = World::new();
+    let (one, two) = unacknowledged(&world);
+    let mut events = one.events(None);
+    one.process.signal(Signal::TERM);
+    let told = events.until(|told| told.data["ev"] == "undelivered");
+    assert_eq!(told.data["what"], "second", "whoever reads events hears of it");
+    let lost = undelivered(&one.process.exits(143).out);
+    assert_eq!(lost.len(), 1);
+    assert!(lost[0].1.contains("the program ends"), "{lost:?}");
+    let again = Daemon::start(&world, "one", &[]);
+    again.process.signal(Signal::TERM);
+    assert_eq!(undelivered(&again.process.exits(143).out), [], "it was told");
+    two.process.signal(Signal::CONT);
+    two.process.event("said", |event| event["text"] == "second");
+}
+
+#[test]
+fn a_daemon_that_ends_takes_no_orders_any_more() {
+    let world = World::new();
+    let (one, _two) = unacknowledged(&world);
+    one.process.signal(Signal::TERM);
+    // Until it has seen the signal it answers; then, for as long as it waits for its peer, it says that it ends.
+    let refused = std::iter::repeat_with(|| one.get("/v1/status")).find(|reply| reply.status != 200).unwrap();
+    assert_eq!((refused.status, refused.error().as_str()), (503, "ending"));
+    let ran = Ran(command(&world, "one", &["status"]).output().unwrap()).exits(20);
+    assert!(ran.err().contains("the daemon ends"), "{}", ran.err());
+    one.process.exits(143);
 }
 
 #[test]

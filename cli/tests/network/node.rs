@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::process::ChildStdin;
 
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::common::{World, sample};
@@ -116,6 +117,76 @@ fn who_cannot_be_reached_offers_files_all_the_same() {
 }
 
 #[test]
+fn who_has_not_the_code_of_a_private_room_is_not_met_and_hears_nothing() {
+    let world = World::new();
+    sample(&world);
+    let one = Node::start(&world, "one", &["--room", "new", "--auto-accept"]);
+    let code = text(&one.process.event("room-code", |_| true), "code");
+    // However it is typed.
+    let mut two = Node::start(&world, "two", &["--room", &format!(" {}\n", code.to_uppercase())]);
+    let other = world.run(&["room", "-q"]).exits(0).out();
+    let mut lobby = Node::start(&world, "lobby", &[]);
+    let mut fourth = Node::start(&world, "fourth", &["--room", other.trim()]);
+    two.types(&format!("send {} inside", one.address));
+    one.hears(&two, "inside");
+    let why = |node: &Node| text(&node.process.event("trouble", |_| true), "text");
+    // From either side, nobody comes in, and whoever dials is told.
+    lobby.types(&format!("send {} let me in", one.address));
+    assert!(why(&lobby).contains("in another room, or does not talk (this node is in the lobby)"));
+    fourth.types(&format!("send {} let me in", one.address));
+    assert!(why(&fourth).contains("in another room, or does not talk (this node is in a private room"));
+    two.types(&format!("connect {}", lobby.address));
+    assert!(why(&two).contains("in another room"));
+    for node in [&lobby, &fourth] {
+        node.process.event("undelivered", |event| event["what"] == "let me in");
+    }
+    two.types("broadcast to all of us");
+    one.hears(&two, "to all of us");
+    two.types(&format!("sendfile {} share", one.key));
+    two.process.event("transfer", |event| event["state"] == "done");
+    assert_same(&world.path("share"), &world.path("one-files/share"));
+    let secret = code.strip_prefix("truecopy-room:").unwrap();
+    for (mut node, met) in [(lobby, 0), (fourth, 0), (two, 1), (one, 1)] {
+        node.types("quit");
+        let ended = node.process.exits(0);
+        let events = ended.events();
+        let count = |name: &str| events.iter().filter(|event| event["ev"] == name).count();
+        assert_eq!(count("met"), met, "{}", ended.out);
+        assert!(met == 1 || count("said") == 0, "{}", ended.out);
+        let told = ended.out.lines().filter(|line| line.contains(secret)).count();
+        assert_eq!(told, count("room-code"), "in no event but the one that tells it");
+    }
+}
+
+#[test]
+fn a_mistyped_code_is_told_as_such_and_not_repeated() {
+    let world = World::new();
+    let code = world.run(&["room"]).exits(0).out().trim().to_owned();
+    let last = if code.ends_with('a') { "b" } else { "a" };
+    let mistyped = format!("{}{last}", &code[..code.len() - 1]);
+    let cut = &code[..code.len() - 2];
+    let secret = code.strip_prefix("truecopy-room:").unwrap();
+    for (wrong, why) in
+        [(&*mistyped, "damaged"), (cut, "damaged"), (secret, "not the code of a room"), ("", "not the code")]
+    {
+        for way in ["node", "daemon"] {
+            let ran = world.run(&[way, "--room", wrong, "--log", "debug"]).exits(2);
+            assert!(ran.err().contains(why) && !ran.err().contains(&secret[..20]), "{}", ran.err());
+            let by_variable = world.command(&[way]).env("TRUECOPY_ROOM", wrong).output().unwrap();
+            let by_variable = crate::common::Ran(by_variable).exits(2);
+            assert!(!by_variable.err().contains(&secret[..20]), "{}", by_variable.err());
+        }
+    }
+    // Nor does help show what the variable or the configuration holds.
+    let help = world.command(&["node", "--help"]).env("TRUECOPY_ROOM", &code).output().unwrap();
+    assert!(!crate::common::Ran(help).exits(0).out().contains(secret));
+    world.config(&format!("[node]\nroom = \"{code}\"\n"));
+    assert!(!world.run(&["node", "--help"]).exits(0).out().contains(secret));
+    let by_file = Process::spawn(&mut world.command(&["node", "--json", "--listen", "127.0.0.1:0"]));
+    assert_eq!(by_file.exits(0).event("room")["room"], "private");
+}
+
+#[test]
 fn offers_of_trusted_nodes_and_with_the_flag_of_all_are_accepted_unasked() {
     let world = World::new();
     sample(&world);
@@ -151,6 +222,78 @@ fn a_pipe_that_ends_lets_what_was_typed_be_finished() {
     there.process.event("said", |event| event["text"] == "first" && event["node"] == *key);
     there.process.event("said", |event| event["text"] == "second" && event["to_all"] == true);
     assert_same(&world.path("share"), &world.path("there-files/share"));
+}
+
+#[test]
+fn a_call_from_a_pipe_that_ends_at_once_is_heard() {
+    let world = World::new();
+    let there = Node::start(&world, "there", &[]);
+    let mut here = Node::start(&world, "here", &[]);
+    here.types(&format!("connect {}", there.address));
+    here.types("broadcast to all");
+    drop(here.input);
+    here.process.exits(0);
+    there.process.event("said", |event| event["text"] == "to all" && event["to_all"] == true);
+}
+
+#[test]
+fn what_still_waits_when_a_node_ends_is_told() {
+    let world = World::new();
+    let there = Node::start(&world, "there", &[]);
+    let mut here = Node::start(&world, "here", &[]);
+    here.types(&format!("send {} first", there.address));
+    here.process.event("delivered", |_| true);
+    there.process.signal(Signal::STOP);
+    here.types(&format!("send {} second", there.address));
+    // A port at which nobody answers.
+    here.types("send 127.0.0.1:1 third");
+    here.types("quit");
+    let ended = here.process.exits(0);
+    let lost: Vec<_> = ended.events().into_iter().filter(|event| event["ev"] == "undelivered").collect();
+    let told = |at: usize| (text(&lost[at], "what"), text(&lost[at], "why"));
+    assert_eq!((lost.len(), told(0).0.as_str(), told(1).0.as_str()), (2, "second", "third"), "{lost:?}");
+    assert!(told(0).1.contains("it may have come or not") && told(1).1.contains("before that node was met"));
+    // It had gone out: whoever was held up hears it, and that the other has left.
+    there.process.signal(Signal::CONT);
+    there.process.event("said", |event| event["text"] == "second");
+    there.process.event("left", |_| true);
+}
+
+#[test]
+fn on_a_terminal_what_still_waits_at_the_end_is_shown() {
+    let world = World::new();
+    let other = Node::start(&world, "other", &[]);
+    let mut terminal = Terminal::start(&world.command(&["node", "--listen", "127.0.0.1:0"]));
+    terminal.shows("listening on ");
+    terminal.types(&format!("send {} hi\n", other.address));
+    terminal.shows("has it");
+    other.process.signal(Signal::STOP);
+    terminal.types(&format!("send {} too late\n", other.address));
+    terminal.shows("> ");
+    terminal.types("quit\n");
+    terminal.shows(": too late (the program ends before it was acknowledged");
+    terminal.exits(0);
+}
+
+#[test]
+fn a_node_goes_on_when_what_was_to_be_offered_is_gone() {
+    let world = World::new();
+    let mut here = Node::start(&world, "here", &[]);
+    here.types("sendfile 127.0.0.1:1 nowhere");
+    let trouble = here.process.event("trouble", |_| true);
+    assert!(text(&trouble, "text").contains("is not there"), "{trouble}");
+    // It is there when it is ordered, and no more when they meet.
+    fs::write(world.path("brief"), b"x").unwrap();
+    let port = crate::process::free_port();
+    here.types(&format!("sendfile 127.0.0.1:{port} brief"));
+    here.types("transfers");
+    here.process.event("note", |event| text(event, "text").contains("nothing moves"));
+    fs::remove_file(world.path("brief")).unwrap();
+    let there = Node::at(&world, "there", &format!("127.0.0.1:{port}"), &[]);
+    let lost = here.process.event("undelivered", |_| true);
+    assert!(lost["what"] == "an offer" && text(&lost, "why").contains("is not there"), "{lost}");
+    here.types(&format!("send {} still here", there.address));
+    there.hears(&here, "still here");
 }
 
 #[test]

@@ -218,6 +218,11 @@ impl Sender {
     }
 }
 
+/// A port of loopback at which nobody listens now.
+pub(crate) fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
 /// A ticket, but at another address.
 pub(crate) fn at(ticket: &str, address: SocketAddr) -> String {
     let mut ticket: Ticket = ticket.parse().unwrap();

@@ -13,6 +13,7 @@ pub mod link;
 pub mod manifest;
 pub mod metadata;
 pub mod name;
+pub mod room;
 pub mod selection;
 pub mod ticket;
 pub mod tree;

@@ -1,4 +1,4 @@
-//! Tickets, links and addresses: text and value stand for each other.
+//! Tickets, links, codes of rooms and addresses: text and value stand for each other.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use sha2::{Digest, Sha256};
 
 use crate::content::link::{LINK_MAX, Link};
+use crate::content::room::{ROOM_CODE_MAX, RoomCode};
 use crate::content::ticket::{ADDRESSES_MAX, TICKET_MAX, Ticket};
 use crate::{Candidate, HostName, TrackerUrl, Trackers};
 
@@ -23,11 +24,15 @@ pub fn ticket(bytes: &[u8]) {
     }
 }
 
-/// Any bytes as text, and as the body of a link whose checksum is right.
+/// Any bytes as text, and as the body of a link, and of a room's code, whose checksum is right.
 pub fn link(bytes: &[u8]) {
     if let Ok(text) = core::str::from_utf8(bytes) {
         parsed_link(text);
+        parsed_room(text);
         tracker(text);
+    }
+    if parsed_room(&armoured("truecopy-room:", bytes)) {
+        assert_eq!(bytes.len(), 33, "version and secret are there, and nothing else");
     }
     let text = armoured("truecopy-link:", bytes);
     if parsed_link(&text) {
@@ -52,6 +57,14 @@ fn parsed_link(text: &str) -> bool {
     assert_eq!(Link::parse(&link.text()).as_ref(), Ok(&link));
     assert!(link.text().len() <= LINK_MAX);
     trackers(&link.trackers);
+    true
+}
+
+/// Whether it is the code of a room. If so, it is the text of what it means.
+fn parsed_room(text: &str) -> bool {
+    let Ok(code) = RoomCode::parse(text) else { return false };
+    assert_eq!(code.text(), text.trim().to_ascii_lowercase(), "there is one text");
+    assert!(code.text().len() <= ROOM_CODE_MAX);
     true
 }
 

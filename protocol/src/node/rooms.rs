@@ -40,6 +40,10 @@ pub(super) struct Room {
     calls: Calls,
     /// The last of our calls.
     called: u64,
+    /// Our calls that are being signed.
+    signing: u32,
+    /// It is left as soon as they are said.
+    leaving: Option<Reason>,
 }
 
 /// What is said to one node and heard of it.
@@ -107,6 +111,8 @@ impl Node {
                 said: 0,
                 calls: Calls::default(),
                 called: 0,
+                signing: 0,
+                leaving: None,
             },
         );
         self.arm_swarm(room);
@@ -153,7 +159,9 @@ impl Node {
 
     pub(super) fn call(&mut self, room: ShareId, text: String) {
         let time = self.unix_time();
-        let Some(state) = self.rooms.get_mut(&room) else { return self.refuse(room, Refusal::UnknownShare) };
+        let Some(state) = self.rooms.get_mut(&room).filter(|state| state.leaving.is_none()) else {
+            return self.refuse(room, Refusal::UnknownShare);
+        };
         let (origin, life, number) = (state.local, state.life, state.called + 1);
         let text = Text { time, text };
         let call = Call { origin, life, number, text, signature: [[0; 32]; 2] };
@@ -161,6 +169,7 @@ impl Node {
             return self.refuse(room, Refusal::TooMuch);
         }
         state.called = number;
+        state.signing += 1;
         // It may come back by others.
         state.calls.hear(CallId::of(&call));
         let statement = statement(&state.key.discovery(), &call);
@@ -170,6 +179,13 @@ impl Node {
 
     pub(super) fn call_signed(&mut self, room: ShareId, call: Call) {
         self.pass_on(room, &call, None);
+        let Some(state) = self.rooms.get_mut(&room) else { return };
+        state.signing = state.signing.saturating_sub(1);
+        if state.signing == 0
+            && let Some(reason) = state.leaving.take()
+        {
+            self.leave_room(room, reason);
+        }
     }
 
     /// Says a call to everybody but whom it came from.
@@ -350,7 +366,12 @@ impl Node {
         }
     }
 
+    /// Leaves a room; what was called out before is said first.
     pub(super) fn leave_room(&mut self, room: ShareId, reason: Reason) {
+        if let Some(state) = self.rooms.get_mut(&room).filter(|state| state.signing > 0) {
+            state.leaving.get_or_insert(reason);
+            return;
+        }
         let Some(mut state) = self.rooms.remove(&room) else { return };
         for (to, talk) in &mut state.lines {
             for tag in talk.out.expire(self.now, core::time::Duration::ZERO) {

@@ -165,6 +165,30 @@ fn a_call_goes_on_to_nodes_that_are_not_connected_and_is_heard_once() {
 }
 
 #[test]
+fn what_was_called_out_before_a_node_leaves_is_heard() {
+    for seed in 0..20 {
+        let mut world = World::new(seed);
+        let (one, two) = (node(&mut world, true), node(&mut world, true));
+        introduce(&mut world, one, two);
+        let met = |event: &Event| matches!(event, Event::PeerUp { .. });
+        assert!(world.run(LONG, |world| world.has(one, met) && world.has(two, met)));
+        let texts = ["first", "second"];
+        for text in texts {
+            world.command(one, Command::Call { room: ROOM, text: text.into() });
+        }
+        world.command(one, Command::End { share: ROOM, reason: Reason::Leaving });
+        // It is too late for this one.
+        world.command(one, Command::Call { room: ROOM, text: "third".into() });
+        world.finish(one);
+        world.run(LONG, |_| false);
+        let mut told = heard(&world, two, world.hosts[one].id);
+        told.sort_unstable();
+        assert_eq!(told, texts, "seed {seed}");
+        assert!(world.has(one, |event| matches!(event, Event::Refused { share: ROOM, .. })));
+    }
+}
+
+#[test]
 fn nodes_of_a_room_find_each_other_and_see_each_other_leave() {
     let mut world = World::new(3);
     let hosts: Vec<usize> = (0..8).map(|_| node(&mut world, true)).collect();

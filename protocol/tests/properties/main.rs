@@ -10,6 +10,7 @@ mod manifest;
 mod metadata;
 mod paths;
 mod proofs;
+mod room;
 mod ticket;
 mod tree;
 

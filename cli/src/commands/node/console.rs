@@ -13,7 +13,7 @@ use rustyline::history::DefaultHistory;
 use rustyline::{Context as Line, Editor, ExternalPrinter, Helper, Highlighter, Hinter, Validator};
 
 use crate::engine::news::News;
-use crate::engine::order::HELP;
+use crate::engine::order::{HELP, Order};
 use crate::exit::{Error, Exit, Result};
 use crate::home::{self, Home};
 use crate::output::Reporter;
@@ -94,7 +94,9 @@ fn edit(to: SyncSender<String>, home: &Home) -> Result<Box<dyn ExternalPrinter +
             if let Some(history) = &history {
                 let _ = editor.append_history(history);
             }
-            if to.send(line).is_err() {
+            // What is told after that is written at once, and not by an editor that nobody waits for.
+            let is_last = matches!(Order::read(&line), Ok(Some(Order::Quit)));
+            if to.send(line).is_err() || is_last {
                 return;
             }
         }

@@ -64,6 +64,7 @@ fn seen() -> Seen {
     let status = Status {
         version: "0".into(),
         node: KEY.into(),
+        room: "private".into(),
         addresses: vec!["192.0.2.1:7000".into()],
         uptime: 7500,
         peers: 2,

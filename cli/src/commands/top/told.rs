@@ -35,6 +35,7 @@ enum Told {
     Undelivered {
         to: String,
         what: String,
+        why: String,
     },
     Offered {
         #[serde(flatten)]
@@ -82,8 +83,8 @@ fn news(told: Told) -> Option<(Tone, News)> {
             (Tone::Plain, News::Met { who: who.who()?, address, is_new: new })
         }
         Told::Left { who, why } => (Tone::Plain, News::Left { who: who.who()?, why }),
-        Told::Delivered { to } => (Tone::Good, News::Delivered { to: to.who()? }),
-        Told::Undelivered { to, what } => (Tone::Bad, News::Undelivered { to, what }),
+        Told::Delivered { to } => (Tone::Good, News::Delivered { to: to.who()?, tag: 0 }),
+        Told::Undelivered { to, what, why } => (Tone::Bad, News::Undelivered { to, what, why, tag: 0 }),
         Told::Offered { from, offer, title, size, files } => (
             Tone::Said,
             News::Offered(Offering { number: offer, from: from.who()?, name: title, size, files }),
@@ -150,8 +151,8 @@ mod tests {
             News::Said { from: who(), time: UnixTime(86_399), text: "h\u{1b}[31mi".into(), to_all: true },
             News::Met { who: who(), address: "192.0.2.1:7000".into(), is_new: true },
             News::Left { who: who(), why: "gone".into() },
-            News::Delivered { to: who() },
-            News::Undelivered { to: "bob".into(), what: "hi".into() },
+            News::Delivered { to: who(), tag: 7 },
+            News::Undelivered { to: "bob".into(), what: "hi".into(), why: "late".into(), tag: 8 },
             News::Offered(Offering { number: 4, from: who(), name: "n".into(), size: 5, files: 6 }),
             News::Transfer(shape),
             News::Trouble("no".into()),

@@ -260,6 +260,12 @@ fn peers_of(model: &Model, width: u16) -> Table<'_> {
     table.header(head).block(Block::bordered().title(title))
 }
 
+/// The room that the daemon is in, in a word or two.
+fn room(model: &Model) -> &'static str {
+    let is_private = model.seen().is_some_and(|seen| seen.status.room == "private");
+    if is_private { "the room" } else { "the lobby" }
+}
+
 /// Who is here.
 fn nodes_here(model: &Model) -> Paragraph<'_> {
     let peers = model.seen().map_or(&[][..], |seen| &seen.peers[..]);
@@ -267,7 +273,11 @@ fn nodes_here(model: &Model) -> Paragraph<'_> {
         format!("{}  {}", shown(&peer.name), shown(peer.address.as_deref().unwrap_or_default()))
     };
     let text: Vec<Line<'_>> = peers.iter().map(|peer| Line::from(line(peer))).collect();
-    Paragraph::new(text).block(Block::bordered().title(format!(" Nodes here: {} ", peers.len())))
+    Paragraph::new(text).block(Block::bordered().title(format!(
+        " Nodes in {}: {} ",
+        room(model),
+        peers.len()
+    )))
 }
 
 /// Which chunks of the chosen one are here.
