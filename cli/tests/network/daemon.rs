@@ -155,6 +155,35 @@ fn a_share_is_fetched_steered_and_forgotten() {
 }
 
 #[test]
+fn ls_lists_the_transfers_of_the_daemon_before_what_is_half_done_here() {
+    let world = World::new();
+    sample(&world);
+    fs::create_dir_all(world.path("in/.truecopy-0123456789abcdef/tree")).unwrap();
+    let ls = |args: &[&str], folder: &str| {
+        let all = [&["ls", "--json"], args].concat();
+        let ran =
+            Ran(command(&world, "one", &all).current_dir(world.path(folder)).output().unwrap()).exits(0);
+        let events = ran.out();
+        let kinds = events.lines().map(crate::schema::check_line);
+        kinds.map(|event| event["ev"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(ls(&[], "in"), ["half-done"], "without a daemon as before");
+    let mut one = Daemon::start(&world, "one", &[]);
+    assert_eq!(ls(&[], "in"), ["note", "half-done"]);
+    let served = one.order(&json!({ "order": "share", "paths": [world.path("share")] }));
+    one.stands(served, "running");
+    assert_eq!(ls(&[], "in"), ["transfer", "half-done"]);
+    assert_eq!(ls(&["."], "in"), ["half-done"], "a folder that is named is all that is asked for");
+    assert_eq!(ls(&[], "share"), ["transfer", "warning"]);
+    let shown = Ran(command(&world, "one", &["ls"]).output().unwrap()).exits(0).out();
+    let status = Ran(command(&world, "one", &["status"]).output().unwrap()).exits(0).out();
+    let line = shown.lines().next().unwrap();
+    assert!(line.starts_with(&format!("[{served}] → share: ")) && status.contains(line), "{shown}{status}");
+    one.process.kill();
+    assert_eq!(ls(&[], "in"), ["half-done"], "what a killed one left is no daemon");
+}
+
+#[test]
 fn without_a_daemon_the_commands_say_so() {
     let world = World::new();
     for args in [&["status"][..], &["pause", "1"], &["rm", "1"]] {
