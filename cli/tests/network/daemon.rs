@@ -414,6 +414,50 @@ fn a_unix_socket_is_asked_as_an_address_is() {
     assert!(!path.exists());
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn nobody_else_can_reach_the_socket_at_any_moment() {
+    use rustix::fs::inotify::{CreateFlags, ReadFlags, Reader, WatchFlags, add_watch, init};
+    let world = World::new();
+    let seen = init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).unwrap();
+    add_watch(&seen, world.path("."), WatchFlags::ALL_EVENTS).unwrap();
+    let start = || {
+        let args = ["daemon", "--json", "--listen", "127.0.0.1:0", "--socket", "api.sock"];
+        let process = Process::spawn(&mut world.command(&args));
+        process.event("answering", |_| true);
+        process
+    };
+    let mut daemon = start();
+    let metadata = fs::metadata(world.path("api.sock")).unwrap();
+    assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
+    world.run(&["status"]).exits(0);
+    let mut buffer = [std::mem::MaybeUninit::uninit(); 4096];
+    let mut reader = Reader::new(&seen, &mut buffer);
+    let (mut came, mut folders) = (0, Vec::new());
+    while let Ok(event) = reader.next() {
+        let name = event.file_name().map(|name| name.to_str().unwrap().to_owned()).unwrap_or_default();
+        if name == "api.sock" {
+            came += usize::from(event.events().intersects(ReadFlags::CREATE | ReadFlags::MOVED_TO));
+            assert!(!event.events().contains(ReadFlags::ATTRIB), "its mode is right from the beginning");
+        } else if event.events().contains(ReadFlags::CREATE | ReadFlags::ISDIR) {
+            folders.push(name);
+        }
+    }
+    assert_eq!(came, 1);
+    assert!(folders.iter().all(|name| name == "home" || !world.path(name).exists()), "{folders:?}");
+    // A name that is taken is left alone: by a daemon that answers, and by a file.
+    let args = ["daemon", "--listen", "127.0.0.1:0", "--socket", "api.sock"];
+    Ran(command(&world, "other", &args).output().unwrap()).exits(8);
+    world.run(&["status"]).exits(0);
+    daemon.kill();
+    let daemon = start();
+    daemon.signal(Signal::TERM);
+    daemon.exits(143);
+    fs::write(world.path("api.sock"), b"mine").unwrap();
+    Ran(command(&world, "other", &args).output().unwrap()).exits(8);
+    assert_eq!(fs::read(world.path("api.sock")).unwrap(), b"mine");
+}
+
 #[test]
 fn the_log_can_be_json_and_the_unit_is_printed() {
     let world = World::new();
