@@ -6,11 +6,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 
-use truecopy_mio::hash::AtOnce;
-use truecopy_mio::prepare::{self, Links, Monitor, Options, Prepared};
+use truecopy_mio::prepare::Prepared;
 use truecopy_protocol::content::manifest::Manifest;
-use truecopy_protocol::content::ticket::Ticket;
-use truecopy_protocol::input::{Command, Fetch, PeerHint, Say, Share as Served, Swarming};
+use truecopy_protocol::input::{Command, Fetch, PeerHint, Swarming};
 use truecopy_protocol::output::{Event, Failure, Refusal};
 use truecopy_protocol::wire::{Answer, Offer, Reason};
 use truecopy_protocol::{AccessSecret, Candidate, ContentId, EntryIndex, NodeId, ShareId, Trackers};
@@ -18,14 +16,11 @@ use truecopy_protocol::{AccessSecret, Candidate, ContentId, EntryIndex, NodeId, 
 use super::Engine;
 use super::news::{News, State};
 use super::room::are_there;
-use crate::addresses;
 use crate::args::{GetArgs, OnConflict, OutputArgs};
 use crate::commands::get::offer::{self, Answer as Looked, Asking, Before, Patterns};
 use crate::commands::get::wanted::Wanted;
-use crate::commands::reading;
 use crate::exit::{Error, Exit, Result};
 use crate::output::Reporter;
-use crate::standing::Standing;
 use crate::witness::{Proven, Witness};
 use crate::words;
 
@@ -88,13 +83,15 @@ pub(super) struct Asked {
     pub(super) fetch: Fetch,
     pub(super) place: Place,
     manifest: Option<Arc<Manifest>>,
+    /// Its destination is being looked at, for this share.
+    looking: Option<ShareId>,
     /// Held until all is placed.
     storage: Option<Arc<Witness>>,
 }
 
 impl Asked {
     pub(super) const fn new(fetch: Fetch, place: Place) -> Self {
-        Self { fetch, place, manifest: None, storage: None }
+        Self { fetch, place, manifest: None, looking: None, storage: None }
     }
 }
 
@@ -149,18 +146,6 @@ impl Engine {
         self.hash(number)
     }
 
-    /// Hashes what is to be served, beside all else.
-    pub(super) fn hash(&mut self, number: u32) -> Result<()> {
-        let Some(Transfer { way: Way::Out(given), .. }) = self.transfers.get(&number) else { return Ok(()) };
-        let paths = given.paths.clone();
-        self.is_changed = true;
-        self.work(move || {
-            let options = Options { links: Links::Keep, hasher: &AtOnce };
-            let prepared = prepare::prepare(&paths, &options, None, &Monitor::new());
-            Work::Prepared(number, prepared.map_err(|error| reading::explain(&error)))
-        })
-    }
-
     fn add(&mut self, transfer: Transfer) -> Result<u32> {
         self.has_room()?;
         self.number += 1;
@@ -175,12 +160,12 @@ impl Engine {
         Err(Error::new(Exit::Limit, format!("there are {TRANSFERS_MAX} transfers")).hint("`rm` what is over"))
     }
 
-    fn new_share(&mut self) -> ShareId {
+    pub(super) fn new_share(&mut self) -> ShareId {
         self.share += 1;
         ShareId(self.share)
     }
 
-    fn work(&self, work: impl FnOnce() -> Work + Send + 'static) -> Result<()> {
+    pub(super) fn work(&self, work: impl FnOnce() -> Work + Send + 'static) -> Result<()> {
         let (to, waker) = (self.works.0.clone(), self.net.waker());
         let spawned = thread::Builder::new().name("engine-work".into()).spawn(move || {
             // If the engine has ended, nobody waits for it.
@@ -193,75 +178,9 @@ impl Engine {
     pub(super) fn worked(&mut self, work: Work) -> Result<()> {
         match work {
             Work::Prepared(number, Ok(prepared)) => self.serve(number, prepared),
-            Work::Looked(number, Ok(looked)) => self.looked(number, looked),
+            Work::Looked(number, looked) => self.looked(number, looked),
             Work::Prepared(number, Err(error)) => {
-                self.turn(number, State::Failed(error.what.to_string()));
-                Ok(())
-            }
-            Work::Looked(number, Err(error)) => {
-                if let Some(share) = self.transfers.get(&number).and_then(|transfer| transfer.share) {
-                    self.command(Command::Decline { share, reason: Reason::Leaving })?;
-                }
-                self.turn(number, State::Failed(error.what.to_string()));
-                Ok(())
-            }
-        }
-    }
-
-    /// What was hashed is served, and offered or told.
-    fn serve(&mut self, number: u32, prepared: Prepared) -> Result<()> {
-        let transfer = self.transfers.get_mut(&number).filter(|transfer| transfer.state == State::Preparing);
-        let Some(Transfer { way: Way::Out(given), with, .. }) = transfer else {
-            // It was ended meanwhile.
-            return Ok(());
-        };
-        let (content, with) = (prepared.manifest.content_id(), *with);
-        let secret = match given.known {
-            Some((known, _)) if known != content => {
-                let why = "its files are not what they were: share them again";
-                self.turn(number, State::Failed(why.into()));
-                return Ok(());
-            }
-            Some((_, secret)) => secret,
-            None => random_secret()?,
-        };
-        given.known = Some((content, secret));
-        let is_accepted = given.is_accepted;
-        // Before anybody is offered it: after a crash it is the same.
-        self.is_changed = true;
-        self.keep();
-        let share = self.new_share();
-        let standing = Standing::prepared(prepared);
-        self.net.handle.register(share, standing.serving(&self.run)?);
-        let manifest = Arc::clone(&standing.manifest);
-        self.command(Command::Share(Served::new(share, secret, Arc::clone(&manifest), standing.layers)))?;
-        let Some(transfer) = self.transfers.get_mut(&number) else { return Ok(()) };
-        transfer.share = Some(share);
-        transfer.size = manifest.total_size();
-        match with {
-            Some(_) if is_accepted => {
-                self.turn(number, State::Running);
-                Ok(())
-            }
-            Some(to) => {
-                let name = String::from_utf8_lossy(&transfer.name);
-                let name = name.chars().take(60).collect::<String>();
-                let (size, files) = (manifest.total_size(), manifest.file_count());
-                let offer =
-                    Offer { number: u64::from(number), content, secret, name: name.clone(), size, files };
-                self.turn(number, State::Offered);
-                self.say_now(to, Say::Offer(offer), format!("the offer of {name}"))
-            }
-            None => {
-                let addresses = addresses::reachable(self.net.handle.addresses());
-                let trackers = Trackers::default();
-                let ticket = Ticket { content, secret, node: self.me, addresses, trackers }.text();
-                if let Way::Out(given) = &mut transfer.way {
-                    given.ticket = Some(ticket.clone());
-                }
-                self.turn(number, State::Running);
-                self.tell(News::Ticket { number, ticket });
-                Ok(())
+                self.not_served(number, error.what.to_string(), Reason::SourceUnreadable)
             }
         }
     }
@@ -337,8 +256,9 @@ impl Engine {
     /// The core has the list of files: what stands in the way is looked at, beside all else.
     fn offered(&mut self, number: u32, manifest: Arc<Manifest>) -> Result<()> {
         let Some(transfer) = self.transfers.get_mut(&number) else { return Ok(()) };
-        let Way::In(asked) = &mut transfer.way else { return Ok(()) };
+        let (Some(share), Way::In(asked)) = (transfer.share, &mut transfer.way) else { return Ok(()) };
         asked.manifest = Some(Arc::clone(&manifest));
+        asked.looking = Some(share);
         transfer.name = manifest.name().to_vec();
         let folder = asked.place.folder.clone().unwrap_or_else(|| self.folder.clone());
         let run = self.run.clone();
@@ -354,17 +274,28 @@ impl Engine {
         })
     }
 
-    fn looked(&mut self, number: u32, looked: Looked) -> Result<()> {
+    fn looked(&mut self, number: u32, looked: Result<Looked>) -> Result<()> {
         let Some(transfer) = self.transfers.get_mut(&number) else { return Ok(()) };
-        let (Some(share), Way::In(asked)) = (transfer.share, &mut transfer.way) else { return Ok(()) };
+        let Way::In(asked) = &mut transfer.way else { return Ok(()) };
+        let looking = asked.looking.take();
+        let is_wanted = matches!(transfer.state, State::Running | State::Paused);
+        let Some(share) = transfer.share.filter(|share| is_wanted && looking == Some(*share)) else {
+            // It was ended meanwhile. What was found holds its place, until it is let go here.
+            drop(looked);
+            return self.go_again(number);
+        };
         match looked {
-            Looked::Accept(accepted) => {
+            Err(error) => {
+                self.turn(number, State::Failed(error.what.to_string()));
+                self.command(Command::Decline { share, reason: Reason::Leaving })
+            }
+            Ok(Looked::Accept(accepted)) => {
                 self.net.handle.register(share, accepted.storage.clone());
                 asked.storage = Some(accepted.storage);
                 let (selection, first) = (accepted.selection, accepted.first);
                 self.command(Command::Accept { share, selection, first })
             }
-            Looked::Here(..) => {
+            Ok(Looked::Here(..)) => {
                 self.command(Command::Decline { share, reason: Reason::Done })?;
                 self.turn(number, State::Done);
                 Ok(())
@@ -437,10 +368,8 @@ impl Engine {
             Event::Ended { .. } => {
                 if let Some(transfer) = self.transfers.get_mut(&number) {
                     transfer.share = None;
-                    if std::mem::replace(&mut transfer.next, Next::Nothing) == Next::Again {
-                        return self.retry(number);
-                    }
                 }
+                return self.go_again(number);
             }
             _ => {}
         }
@@ -500,6 +429,22 @@ impl Engine {
         }
     }
 
+    /// What a transfer had open may be let go now: the user may want it again.
+    fn go_again(&mut self, number: u32) -> Result<()> {
+        let transfer = self.transfers.get_mut(&number).filter(|transfer| transfer.share.is_none());
+        let Some(transfer) = transfer else { return Ok(()) };
+        if std::mem::replace(&mut transfer.next, Next::Nothing) == Next::Nothing {
+            return Ok(());
+        }
+        match self.retry(number) {
+            Err(error) if error.exit != Exit::Unexpected => {
+                self.tell(News::Trouble(error.what.to_string()));
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
     pub(super) fn retry(&mut self, number: u32) -> Result<()> {
         let transfer = self.transfers.get_mut(&number).ok_or_else(|| unknown(number))?;
         if let Some(share) = transfer.share {
@@ -513,6 +458,10 @@ impl Engine {
         let Way::In(asked) = &transfer.way else { return Err(over(number)) };
         if transfer.state == State::Done {
             return Err(over(number));
+        }
+        if asked.looking.is_some() {
+            transfer.next = Next::Again;
+            return Ok(());
         }
         let (fetch, place) = (asked.fetch.clone(), asked.place.clone());
         let about = (transfer.name.clone(), transfer.size, transfer.with);

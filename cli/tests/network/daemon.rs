@@ -344,6 +344,32 @@ fn a_daemon_that_ends_takes_no_orders_any_more() {
 }
 
 #[test]
+fn who_comes_while_a_daemon_looks_at_its_files_again_waits() {
+    let world = World::new();
+    // Holes are hashed as slowly as everything else: what it takes is longer than to come.
+    let film = fs::File::create(world.path("film")).unwrap();
+    film.set_len(2 << 30).unwrap();
+    let mut one = Daemon::start(&world, "one", &[]);
+    let served = one.order(&json!({ "order": "share", "paths": [world.path("film")] }));
+    one.stands(served, "running");
+    let ticket = one.transfer(served)["ticket"].clone();
+    one.process.kill();
+    // What is changed of it is not carried, but nobody knows: it is read again.
+    let permissions = film.metadata().unwrap().permissions();
+    film.set_permissions(permissions).unwrap();
+    let two = Daemon::start(&world, "two", &["--limit-down", "1M"]);
+    let one = Daemon::start(&world, "one", &["--limit-up", "1M"]);
+    let fetched = two.order(&json!({ "order": "get", "source": ticket }));
+    two.process.until("fate", |out, _| {
+        let events = out.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        let mut fates = events.filter(|event| event["transfer"] == fetched && event["state"] != "running");
+        assert_eq!(fates.next(), None, "it is not given up");
+        (two.transfer(fetched)["title"] == "film").then_some(())
+    });
+    drop(one);
+}
+
+#[test]
 fn what_was_paused_or_offered_before_kill_9_still_is() {
     let world = World::new();
     sample(&world);
@@ -372,6 +398,40 @@ fn what_was_paused_or_offered_before_kill_9_still_is() {
     assert_same(&share, &world.path("two-files/share"));
     two.steer("resume", fetched);
     two.stands(fetched, "done");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn files_that_are_unchanged_are_not_read_again_at_the_next_start() {
+    let world = World::new();
+    // A large file that nobody has changed lately: what was, is read in any case.
+    let old = std::path::Path::new(env!("CARGO"));
+    let size = fs::metadata(old).unwrap().len();
+    let mut one = Daemon::start(&world, "one", &[]);
+    let served = one.order(&json!({ "order": "share", "paths": [old] }));
+    one.stands(served, "running");
+    assert!(one.process.bytes_read() >= size, "the first time it is read");
+    one.process.kill();
+    let one = Daemon::start(&world, "one", &[]);
+    one.stands(served, "running");
+    assert!(one.process.bytes_read() < size / 2, "{} of {size}", one.process.bytes_read());
+}
+
+#[test]
+fn what_is_served_cannot_be_retried_and_the_daemon_goes_on() {
+    let world = World::new();
+    sample(&world);
+    let one = Daemon::start(&world, "one", &[]);
+    let served = one.order(&json!({ "order": "share", "paths": [world.path("share")] }));
+    one.stands(served, "running");
+    one.steer("cancel", served);
+    // While it is being ended that is taken, and said later; afterwards it is refused at once.
+    let retried = one.post(&json!({ "order": "retry", "transfer": served }));
+    assert!(matches!(retried.status, 200 | 422), "{}", retried.body);
+    if retried.status == 200 {
+        one.process.event("trouble", |event| event["text"].as_str().unwrap().contains("is over"));
+    }
+    assert_eq!(one.transfer(served)["state"], "cancelled");
 }
 
 #[test]
