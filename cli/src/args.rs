@@ -79,9 +79,9 @@ pub enum Command {
         after_help = "Examples:\n  truecopy verify photos --against photos.truecopy\n  truecopy verify ~/Downloads --against photos.truecopy --allow-extra"
     )]
     Verify(VerifyArgs),
-    /// List what is half done in a folder
+    /// List the transfers of the daemon, if one runs, and what is half done here; or what is half done in a folder
     #[command(
-        after_help = "Examples:\n  truecopy ls\n  truecopy ls ~/Downloads --json\n\nThe same `truecopy get` as before goes on where it was."
+        after_help = "Examples:\n  truecopy ls\n  truecopy ls ~/Downloads --json\n\nWithout a folder: first the transfers of the daemon of this home, as `truecopy status` shows them, then what is half\ndone in the current folder. With a folder: what is half done there, and nothing else. The same `truecopy get` as before goes on where it was."
     )]
     Ls(LsArgs),
     /// Remove what is half done in a folder
@@ -416,9 +416,9 @@ pub struct VerifyArgs {
 /// `truecopy ls`.
 #[derive(Clone, Debug, Args)]
 pub struct LsArgs {
-    /// The folder that was received into
-    #[arg(value_name = "DIR", default_value = ".", value_hint = ValueHint::DirPath)]
-    pub dir: PathBuf,
+    /// The folder that was received into [default: this one, after the transfers of the daemon]
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub dir: Option<PathBuf>,
     /// Output.
     #[command(flatten)]
     pub output: OutputArgs,

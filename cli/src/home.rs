@@ -118,7 +118,7 @@ pub fn write_whole(path: &Path, bytes: &[u8], access: Access, taken: Taken) -> i
 }
 
 /// Moves a file to a free name. A link never replaces; unlike a look before a rename it leaves no gap.
-fn place_new(from: &Path, to: &Path) -> io::Result<()> {
+pub(crate) fn place_new(from: &Path, to: &Path) -> io::Result<()> {
     match fs::hard_link(from, to) {
         Ok(()) => fs::remove_file(from),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),

@@ -56,7 +56,7 @@ struct Head {
 }
 
 /// The folder of the records.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Shares {
     folder: PathBuf,
 }
@@ -98,6 +98,22 @@ impl Shares {
     /// Remembers a share and what its files hash to. Failing at it costs only the memory, so `warn` hears of it.
     pub fn keep(&self, share: &Remembered, prepared: &Prepared, warn: &dyn Fn(&str)) {
         self.write(share, |bytes| Known::encode(prepared, bytes), warn);
+    }
+
+    /// What the files of these paths hashed to when they were looked at last, if that is remembered.
+    pub fn known(&self, paths: &[PathBuf], links: LinkPolicy) -> Option<Known> {
+        let (_, known) = self.read(&id(paths, links).ok()?).ok()??;
+        Known::decode(&known)
+    }
+
+    /// Remembers what the files of these paths hash to, beside what is remembered of the share otherwise. `warn` hears
+    /// why it cannot.
+    pub fn keep_known(&self, paths: &[PathBuf], links: LinkPolicy, prepared: &Prepared, warn: &dyn Fn(&str)) {
+        // Read now: a `send` of the same paths may have changed it since they were hashed.
+        match self.find(paths, links, warn) {
+            Ok((share, _)) => self.keep(&share, prepared, warn),
+            Err(error) => warn(error.what.as_str()),
+        }
     }
 
     /// Remembers the port that the share is served on.

@@ -20,7 +20,7 @@ use crate::engine::news::{News, State};
 use crate::exit::Result;
 
 /// Requests that wait for the engine at most; more are told so.
-const WAITING_MAX: usize = 64;
+pub(super) const WAITING_MAX: usize = 64;
 /// How long a request waits for the engine.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How often it is told how far transfers are.

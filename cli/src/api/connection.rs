@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Semaphore, oneshot, watch};
+use truecopy_protocol::hex;
 
 use super::bridge::Caller;
 use super::gate::Gate;
@@ -24,6 +25,7 @@ use super::place::Place;
 use super::route;
 use crate::escape::Shown;
 use crate::exit::{Error, Exit, Result};
+use crate::home;
 
 /// Connections at once; further ones wait.
 const CONNS_MAX: usize = 64;
@@ -146,17 +148,36 @@ fn listen(runtime: &Runtime, listening: &Listening) -> Result<(Listener, String,
     }
 }
 
+/// Listens at a name that it is reached by only when nobody else can: it is made in a folder of its own.
 #[cfg(unix)]
 fn socket(path: &Path) -> io::Result<Listener> {
-    use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+    use std::os::unix::fs::{DirBuilderExt, FileTypeExt};
     // One that nobody answers at was left by a daemon that was killed.
     let is_socket = std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
     if is_socket && std::os::unix::net::UnixStream::connect(path).is_err() {
         std::fs::remove_file(path)?;
     }
-    let listener = tokio::net::UnixListener::bind(path)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
-    Ok(Listener::Socket(listener))
+    let mut random = [0; 4];
+    aws_lc_rs::rand::fill(&mut random).map_err(|_| io::Error::other("the system gives no random numbers"))?;
+    let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+    let folder = above.unwrap_or_else(|| Path::new(".")).join(format!(".{}", hex(&random)));
+    std::fs::DirBuilder::new().mode(0o700).create(&folder)?;
+    let inside = folder.join("s");
+    let listener = bind(&inside, path);
+    // If it has got its name there is nothing in it any more; else the first error is the one to tell.
+    let _ = std::fs::remove_file(&inside);
+    let _ = std::fs::remove_dir(&folder);
+    listener.map(Listener::Socket)
+}
+
+/// Listens at a name that nobody else can reach, and moves it to a free one when nobody else may use it.
+#[cfg(unix)]
+fn bind(inside: &Path, path: &Path) -> io::Result<tokio::net::UnixListener> {
+    use std::os::unix::fs::PermissionsExt;
+    let listener = tokio::net::UnixListener::bind(inside)?;
+    std::fs::set_permissions(inside, std::fs::Permissions::from_mode(0o600))?;
+    home::place_new(inside, path)?;
+    Ok(listener)
 }
 
 #[cfg(not(unix))]

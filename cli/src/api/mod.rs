@@ -18,3 +18,6 @@ pub use bridge::{Desk, bridge};
 pub use connection::{Api, Listening};
 pub use place::Place;
 pub use route::{ROUTES, Route};
+
+#[cfg(test)]
+mod tests;

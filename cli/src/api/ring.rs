@@ -10,7 +10,7 @@ use truecopy_protocol::hex;
 use crate::exit::{Error, Exit, Result};
 
 /// News that are held at most.
-const NEWS_MAX: usize = 4096;
+pub(super) const NEWS_MAX: usize = 4096;
 /// What a reader asks for who wants all that are held.
 const OLDEST: &str = "oldest";
 /// News that are read at once.

@@ -147,7 +147,7 @@ async fn details(app: &App, uri: &Uri) -> Answer {
 }
 
 /// What the engine says, told.
-async fn ask<T: Send + 'static>(
+pub(super) async fn ask<T: Send + 'static>(
     app: &App,
     work: impl FnOnce(&mut Engine) -> T + Send + 'static,
     tell: impl FnOnce(&T) -> Answer,

@@ -1,4 +1,4 @@
-//! `truecopy ls` and `truecopy clean`: what is half done in a folder.
+//! `truecopy ls` and `truecopy clean`: what is half done in a folder, and for `ls` what the daemon does.
 
 use std::path::Path;
 
@@ -6,6 +6,7 @@ use truecopy_mio::disk::RealDisk;
 use truecopy_protocol::content::name::RelPath;
 use truecopy_transport::store::{Held, Leftover, OpenError, list_leftovers, remove_leftover};
 
+use super::remote;
 use crate::args::{CleanArgs, LsArgs};
 use crate::escape::Shown;
 use crate::exit::{Error, Exit, Result};
@@ -13,14 +14,18 @@ use crate::glob::Glob;
 use crate::output::{Asked, Event, HalfDone, Holding, amount, count};
 use crate::run::Context;
 
-/// Lists.
+/// Lists; the transfers of the daemon before, if no folder is named.
 pub fn list(args: &LsArgs, context: &Context) -> Result<Exit> {
-    let (_, found) = find(&args.dir)?;
+    if args.dir.is_none() {
+        remote::transfers(context)?;
+    }
+    let dir = args.dir.as_deref().unwrap_or_else(|| Path::new("."));
+    let (_, found) = find(dir)?;
     for leftover in &found {
         tell(context, leftover, Event::HalfDone);
     }
     if found.is_empty() {
-        let text = format!("nothing is half done in {}", Shown::path(&args.dir));
+        let text = format!("nothing is half done in {}", Shown::path(dir));
         context.reporter.tell(&Event::Warning { text: &text });
     }
     Ok(Exit::Success)

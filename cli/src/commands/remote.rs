@@ -3,7 +3,7 @@
 use crate::api::Place;
 use crate::api::client::Client;
 use crate::api::orders::Given;
-use crate::api::shapes::{Peers, Status, Transfers};
+use crate::api::shapes::{Peers, Status, Transfer, Transfers};
 use crate::args::{StatusArgs, SteerArgs};
 use crate::engine::news::News;
 use crate::exit::{Error, Exit, Result};
@@ -25,9 +25,7 @@ pub fn status(_: &StatusArgs, context: &Context) -> Result<Exit> {
         let who = peer.who().ok_or_else(strange)?;
         news.push(News::Here { who, address: peer.address.unwrap_or_default() });
     }
-    for transfer in &moving.transfers {
-        news.push(News::Transfer(transfer.shape().ok_or_else(strange)?));
-    }
+    news.extend(shown(&moving)?);
     for offer in &moving.offers {
         news.push(News::Offered(offer.offering().ok_or_else(strange)?));
     }
@@ -35,6 +33,29 @@ pub fn status(_: &StatusArgs, context: &Context) -> Result<Exit> {
     news.push(News::Note(format!("{of}, {active} of them under way; {}", count(offers, "offer"))));
     news.iter().for_each(|news| tell(context, news));
     Ok(Exit::Success)
+}
+
+/// The transfers of the daemon, for `truecopy ls`; nothing if none runs.
+///
+/// # Errors
+/// If it says what is not understood.
+pub fn transfers(context: &Context) -> Result<()> {
+    let moving: Transfers = match client(context).and_then(|client| client.get("/v1/transfers")) {
+        Ok(moving) => moving,
+        Err(error) if matches!(error.exit, Exit::NoDaemon | Exit::Usage) => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let news = shown(&moving)?;
+    news.iter().for_each(|news| tell(context, news));
+    if news.is_empty() {
+        tell(context, &News::Note("the daemon has no transfers".into()));
+    }
+    Ok(())
+}
+
+fn shown(moving: &Transfers) -> Result<Vec<News>> {
+    let news = |transfer: &Transfer| transfer.shape().map(News::Transfer).ok_or_else(strange);
+    moving.transfers.iter().map(news).collect()
 }
 
 /// How a transfer is steered.

@@ -9,11 +9,11 @@ use truecopy_protocol::input::Command;
 use truecopy_protocol::wire::Reason;
 
 use super::Engine;
-use super::news::State;
+use super::news::{News, State};
 use super::transfers::{Next, Way, Work};
 use crate::args::{GetArgs, OnConflict, OutputArgs};
 use crate::commands::get::offer::{self, Answer as Looked, Asking, Before, Patterns};
-use crate::exit::Result;
+use crate::exit::{Exit, Result};
 use crate::output::Reporter;
 use crate::witness::Proven;
 
@@ -43,7 +43,8 @@ impl Engine {
         let Some(transfer) = self.transfers.get_mut(&number) else { return Ok(()) };
         let Way::In(asked) = &mut transfer.way else { return Ok(()) };
         asked.is_looking = false;
-        if transfer.share != Some(share) {
+        let is_wanted = matches!(transfer.state, State::Running | State::Paused);
+        if !is_wanted || transfer.share != Some(share) {
             // It was ended meanwhile. Only now is the destination free, for whoever wants it again.
             drop(looked);
             return self.again(number);
@@ -76,6 +77,12 @@ impl Engine {
         if !is_free || std::mem::replace(&mut transfer.next, Next::Nothing) != Next::Again {
             return Ok(());
         }
-        self.retry(number)
+        match self.retry(number) {
+            Err(error) if error.exit != Exit::Unexpected => {
+                self.tell(News::Trouble(error.what.to_string()));
+                Ok(())
+            }
+            other => other,
+        }
     }
 }

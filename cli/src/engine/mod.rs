@@ -12,6 +12,7 @@ pub mod news;
 pub mod nodes;
 pub mod order;
 mod room;
+mod serving;
 mod transfers;
 mod unheard;
 
@@ -37,6 +38,7 @@ use crate::net::{Net, patience};
 use crate::record::Run;
 use crate::rooms::{Kind, Room};
 use crate::sealed;
+use crate::shares::Shares;
 
 use news::{News, Who};
 use nodes::Nodes;
@@ -148,6 +150,8 @@ pub struct Engine {
     news: VecDeque<News>,
     /// Where transfers are written down, if they are.
     kept: Option<PathBuf>,
+    /// What files hashed to.
+    shares: Shares,
     /// What is written down is not true any more.
     is_changed: bool,
     started: Instant,
@@ -189,6 +193,7 @@ impl Engine {
             works: channel(),
             news: VecDeque::new(),
             kept,
+            shares: Shares::new(setup.home),
             is_changed: false,
             started: Instant::now(),
             limits,

@@ -6,11 +6,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 
-use truecopy_mio::hash::AtOnce;
-use truecopy_mio::prepare::{self, Links, Monitor, Options, Prepared};
+use truecopy_mio::prepare::Prepared;
 use truecopy_protocol::content::manifest::Manifest;
-use truecopy_protocol::content::ticket::Ticket;
-use truecopy_protocol::input::{Command, Fetch, Order, PeerHint, Say, Share as Served, Swarming};
+use truecopy_protocol::input::{Command, Fetch, Order, PeerHint, Swarming};
 use truecopy_protocol::output::{Event, Failure, Refusal};
 use truecopy_protocol::wire::{Answer, Offer, Reason};
 use truecopy_protocol::{AccessSecret, Candidate, ContentId, EntryIndex, NodeId, ShareId, Trackers};
@@ -19,13 +17,10 @@ use super::Engine;
 use super::flow::{Flow, share_of};
 use super::news::{News, State};
 use super::room::are_there;
-use crate::addresses;
 use crate::args::GetArgs;
 use crate::commands::get::offer::{self, Answer as Looked};
 use crate::commands::get::wanted::Wanted;
-use crate::commands::reading;
 use crate::exit::{Error, Exit, Result};
-use crate::standing::Standing;
 use crate::witness::Witness;
 use crate::words;
 
@@ -161,18 +156,6 @@ impl Engine {
         self.hash(number)
     }
 
-    /// Hashes what is to be served, beside all else.
-    pub(super) fn hash(&mut self, number: u32) -> Result<()> {
-        let Some(Transfer { way: Way::Out(given), .. }) = self.transfers.get(&number) else { return Ok(()) };
-        let paths = given.paths.clone();
-        self.is_changed = true;
-        self.work(move || {
-            let options = Options { links: Links::Keep, hasher: &AtOnce };
-            let prepared = prepare::prepare(&paths, &options, None, &Monitor::new());
-            Work::Prepared(number, prepared.map_err(|error| reading::explain(&error)))
-        })
-    }
-
     fn add(&mut self, transfer: Transfer) -> Result<u32> {
         self.has_room()?;
         self.number += 1;
@@ -187,7 +170,7 @@ impl Engine {
         Err(Error::new(Exit::Limit, format!("there are {TRANSFERS_MAX} transfers")).hint("`rm` what is over"))
     }
 
-    fn new_share(&mut self) -> ShareId {
+    pub(super) fn new_share(&mut self) -> ShareId {
         self.share += 1;
         ShareId(self.share)
     }
@@ -207,67 +190,7 @@ impl Engine {
             Work::Prepared(number, Ok(prepared)) => self.serve(number, prepared),
             Work::Looked(number, share, looked) => self.looked(number, share, looked),
             Work::Prepared(number, Err(error)) => {
-                self.turn(number, State::Failed(error.what.to_string()));
-                Ok(())
-            }
-        }
-    }
-
-    /// What was hashed is served, and offered or told.
-    fn serve(&mut self, number: u32, prepared: Prepared) -> Result<()> {
-        let transfer = self.transfers.get_mut(&number).filter(|transfer| transfer.state == State::Preparing);
-        let Some(Transfer { way: Way::Out(given), with, .. }) = transfer else {
-            // It was ended meanwhile.
-            return Ok(());
-        };
-        let (content, with) = (prepared.manifest.content_id(), *with);
-        let secret = match given.known {
-            Some((known, _)) if known != content => {
-                let why = "its files are not what they were: share them again";
-                self.turn(number, State::Failed(why.into()));
-                return Ok(());
-            }
-            Some((_, secret)) => secret,
-            None => random_secret()?,
-        };
-        given.known = Some((content, secret));
-        let is_accepted = given.is_accepted;
-        // Before anybody is offered it: after a crash it is the same.
-        self.is_changed = true;
-        self.keep();
-        let share = self.new_share();
-        let standing = Standing::prepared(prepared);
-        self.net.handle.register(share, standing.serving(&self.run)?);
-        let manifest = Arc::clone(&standing.manifest);
-        let served = Served::new(share, secret, Arc::clone(&manifest), standing.layers);
-        self.command(Command::Share(Served { swarm: Swarming::On, port: self.port(), ..served }))?;
-        let Some(transfer) = self.transfers.get_mut(&number) else { return Ok(()) };
-        transfer.share = Some(share);
-        transfer.size = manifest.total_size();
-        match with {
-            Some(_) if is_accepted => {
-                self.turn(number, State::Running);
-                Ok(())
-            }
-            Some(to) => {
-                let name = String::from_utf8_lossy(&transfer.name);
-                let name = name.chars().take(60).collect::<String>();
-                let (size, files) = (manifest.total_size(), manifest.file_count());
-                let offer =
-                    Offer { number: u64::from(number), content, secret, name: name.clone(), size, files };
-                self.turn(number, State::Offered);
-                self.say_now(to, Say::Offer(offer), format!("the offer of {name}"))
-            }
-            None => {
-                let addresses = addresses::reachable(self.net.handle.addresses());
-                let trackers = Trackers::default();
-                let ticket = Ticket { content, secret, node: self.me, addresses, trackers }.text();
-                if let Way::Out(given) = &mut transfer.way {
-                    given.ticket = Some(ticket.clone());
-                }
-                self.turn(number, State::Running);
-                self.tell(News::Ticket { number, ticket });
-                Ok(())
+                self.not_served(number, error.what.to_string(), Reason::SourceUnreadable)
             }
         }
     }

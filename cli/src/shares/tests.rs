@@ -55,6 +55,24 @@ fn a_share_that_is_sent_again_keeps_key_secret_and_port() {
 }
 
 #[test]
+fn what_files_hash_to_is_remembered_beside_the_ticket() {
+    let world = World::new();
+    let (paths, links) = (world.paths(), LinkPolicy::Keep);
+    assert!(world.shares.known(&paths, links).is_none());
+    let options = Options { links: Links::Keep, hasher: &OneByOne };
+    let prepared = prepare(&paths, &options, None, &Monitor::new()).unwrap();
+    world.shares.keep_known(&paths, links, &prepared, &|text| panic!("{text}"));
+    assert!(world.shares.known(&paths, links).is_some());
+    let (mut sent, _) = world.find();
+    sent.port = Some(7000);
+    world.shares.keep_port(&sent, &|text| panic!("{text}"));
+    world.shares.keep_known(&paths, links, &prepared, &|text| panic!("{text}"));
+    let (again, known) = world.find();
+    assert_eq!((again.key_seed, again.secret, again.port), (sent.key_seed, sent.secret, Some(7000)));
+    assert!(known.is_some());
+}
+
+#[test]
 fn a_damaged_record_is_replaced_with_a_warning() {
     let world = World::new();
     let (first, _) = world.find();

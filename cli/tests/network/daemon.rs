@@ -190,6 +190,35 @@ fn those_who_fetch_a_share_give_each_other_what_they_have() {
 }
 
 #[test]
+fn ls_lists_the_transfers_of_the_daemon_before_what_is_half_done_here() {
+    let world = World::new();
+    sample(&world);
+    fs::create_dir_all(world.path("in/.truecopy-0123456789abcdef/tree")).unwrap();
+    let ls = |args: &[&str], folder: &str| {
+        let all = [&["ls", "--json"], args].concat();
+        let ran =
+            Ran(command(&world, "one", &all).current_dir(world.path(folder)).output().unwrap()).exits(0);
+        let events = ran.out();
+        let kinds = events.lines().map(crate::schema::check_line);
+        kinds.map(|event| event["ev"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(ls(&[], "in"), ["half-done"], "without a daemon as before");
+    let mut one = Daemon::start(&world, "one", &[]);
+    assert_eq!(ls(&[], "in"), ["note", "half-done"]);
+    let served = one.order(&json!({ "order": "share", "paths": [world.path("share")] }));
+    one.stands(served, "running");
+    assert_eq!(ls(&[], "in"), ["transfer", "half-done"]);
+    assert_eq!(ls(&["."], "in"), ["half-done"], "a folder that is named is all that is asked for");
+    assert_eq!(ls(&[], "share"), ["transfer", "warning"]);
+    let shown = Ran(command(&world, "one", &["ls"]).output().unwrap()).exits(0).out();
+    let status = Ran(command(&world, "one", &["status"]).output().unwrap()).exits(0).out();
+    let line = shown.lines().next().unwrap();
+    assert!(line.starts_with(&format!("[{served}] → share: ")) && status.contains(line), "{shown}{status}");
+    one.process.kill();
+    assert_eq!(ls(&[], "in"), ["half-done"], "what a killed one left is no daemon");
+}
+
+#[test]
 fn without_a_daemon_the_commands_say_so() {
     let world = World::new();
     for args in [&["status"][..], &["pause", "1"], &["rm", "1"]] {
@@ -350,6 +379,32 @@ fn a_daemon_that_ends_takes_no_orders_any_more() {
 }
 
 #[test]
+fn who_comes_while_a_daemon_looks_at_its_files_again_waits() {
+    let world = World::new();
+    // Holes are hashed as slowly as everything else: what it takes is longer than to come.
+    let film = fs::File::create(world.path("film")).unwrap();
+    film.set_len(2 << 30).unwrap();
+    let mut one = Daemon::start(&world, "one", &[]);
+    let served = one.order(&json!({ "order": "share", "paths": [world.path("film")] }));
+    one.stands(served, "running");
+    let ticket = one.transfer(served)["ticket"].clone();
+    one.process.kill();
+    // What is changed of it is not carried, but nobody knows: it is read again.
+    let permissions = film.metadata().unwrap().permissions();
+    film.set_permissions(permissions).unwrap();
+    let two = Daemon::start(&world, "two", &["--limit-down", "1M"]);
+    let one = Daemon::start(&world, "one", &["--limit-up", "1M"]);
+    let fetched = two.order(&json!({ "order": "get", "source": ticket }));
+    two.process.until("fate", |out, _| {
+        let events = out.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let mut fates = events.filter(|event| event["transfer"] == fetched && event["state"] != "running");
+        assert_eq!(fates.next(), None, "it is not given up");
+        (two.transfer(fetched)["title"] == "film").then_some(())
+    });
+    drop(one);
+}
+
+#[test]
 fn what_was_paused_or_offered_before_kill_9_still_is() {
     let world = World::new();
     sample(&world);
@@ -378,6 +433,40 @@ fn what_was_paused_or_offered_before_kill_9_still_is() {
     assert_same(&share, &world.path("two-files/share"));
     two.steer("resume", fetched);
     two.stands(fetched, "done");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn files_that_are_unchanged_are_not_read_again_at_the_next_start() {
+    let world = World::new();
+    // A large file that nobody has changed lately: what was, is read in any case.
+    let old = std::path::Path::new(env!("CARGO"));
+    let size = fs::metadata(old).unwrap().len();
+    let mut one = Daemon::start(&world, "one", &[]);
+    let served = one.order(&json!({ "order": "share", "paths": [old] }));
+    one.stands(served, "running");
+    assert!(one.process.bytes_read() >= size, "the first time it is read");
+    one.process.kill();
+    let one = Daemon::start(&world, "one", &[]);
+    one.stands(served, "running");
+    assert!(one.process.bytes_read() < size / 2, "{} of {size}", one.process.bytes_read());
+}
+
+#[test]
+fn what_is_served_cannot_be_retried_and_the_daemon_goes_on() {
+    let world = World::new();
+    sample(&world);
+    let one = Daemon::start(&world, "one", &[]);
+    let served = one.order(&json!({ "order": "share", "paths": [world.path("share")] }));
+    one.stands(served, "running");
+    one.steer("cancel", served);
+    // While it is being ended that is taken, and said later; afterwards it is refused at once.
+    let retried = one.post(&json!({ "order": "retry", "transfer": served }));
+    assert!(matches!(retried.status, 200 | 422), "{}", retried.body);
+    if retried.status == 200 {
+        one.process.event("trouble", |event| event["text"].as_str().unwrap().contains("is over"));
+    }
+    assert_eq!(one.transfer(served)["state"], "cancelled");
 }
 
 #[test]
@@ -418,6 +507,50 @@ fn a_unix_socket_is_asked_as_an_address_is() {
     daemon.signal(Signal::TERM);
     daemon.exits(143);
     assert!(!path.exists());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn nobody_else_can_reach_the_socket_at_any_moment() {
+    use rustix::fs::inotify::{CreateFlags, ReadFlags, Reader, WatchFlags, add_watch, init};
+    let world = World::new();
+    let seen = init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).unwrap();
+    add_watch(&seen, world.path("."), WatchFlags::ALL_EVENTS).unwrap();
+    let start = || {
+        let args = ["daemon", "--json", "--listen", "127.0.0.1:0", "--socket", "api.sock"];
+        let process = Process::spawn(&mut world.command(&args));
+        process.event("answering", |_| true);
+        process
+    };
+    let mut daemon = start();
+    let metadata = fs::metadata(world.path("api.sock")).unwrap();
+    assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
+    world.run(&["status"]).exits(0);
+    let mut buffer = [std::mem::MaybeUninit::uninit(); 4096];
+    let mut reader = Reader::new(&seen, &mut buffer);
+    let (mut came, mut folders) = (0, Vec::new());
+    while let Ok(event) = reader.next() {
+        let name = event.file_name().map(|name| name.to_str().unwrap().to_owned()).unwrap_or_default();
+        if name == "api.sock" {
+            came += usize::from(event.events().intersects(ReadFlags::CREATE | ReadFlags::MOVED_TO));
+            assert!(!event.events().contains(ReadFlags::ATTRIB), "its mode is right from the beginning");
+        } else if event.events().contains(ReadFlags::CREATE | ReadFlags::ISDIR) {
+            folders.push(name);
+        }
+    }
+    assert_eq!(came, 1);
+    assert!(folders.iter().all(|name| name == "home" || !world.path(name).exists()), "{folders:?}");
+    // A name that is taken is left alone: by a daemon that answers, and by a file.
+    let args = ["daemon", "--listen", "127.0.0.1:0", "--socket", "api.sock"];
+    Ran(command(&world, "other", &args).output().unwrap()).exits(8);
+    world.run(&["status"]).exits(0);
+    daemon.kill();
+    let daemon = start();
+    daemon.signal(Signal::TERM);
+    daemon.exits(143);
+    fs::write(world.path("api.sock"), b"mine").unwrap();
+    Ran(command(&world, "other", &args).output().unwrap()).exits(8);
+    assert_eq!(fs::read(world.path("api.sock")).unwrap(), b"mine");
 }
 
 #[test]

@@ -269,7 +269,8 @@ fn on_a_terminal_what_still_waits_at_the_end_is_shown() {
     terminal.shows("has it");
     other.process.signal(Signal::STOP);
     terminal.types(&format!("send {} too late\n", other.address));
-    terminal.shows("> ");
+    // The next line is waited for.
+    terminal.shows("\u{1b}[?2004h");
     terminal.types("quit\n");
     terminal.shows(": too late (the program ends before it was acknowledged");
     terminal.exits(0);
