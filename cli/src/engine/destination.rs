@@ -72,8 +72,8 @@ impl Engine {
     /// Fetches what has ended once more, if the user wanted that while it was still being ended.
     pub(super) fn again(&mut self, number: u32) -> Result<()> {
         let Some(transfer) = self.transfers.get_mut(&number) else { return Ok(()) };
-        let is_free =
-            matches!(&transfer.way, Way::In(asked) if !asked.is_looking) && transfer.share.is_none();
+        let is_looking = matches!(&transfer.way, Way::In(asked) if asked.is_looking);
+        let is_free = transfer.share.is_none() && !is_looking;
         if !is_free || std::mem::replace(&mut transfer.next, Next::Nothing) != Next::Again {
             return Ok(());
         }
