@@ -31,6 +31,8 @@ pub enum Timer {
     Announce(ShareId),
     /// Words of a room have waited for long.
     Words(ShareId),
+    /// Words of a room were heard and are to be acknowledged.
+    Heard(ShareId),
 }
 
 /// All deadlines of a node. Setting and the next one are O(log n).

@@ -232,6 +232,7 @@ impl Node {
             Timer::Seats(share) => self.look_at_seats(share),
             Timer::Gossip(share) => self.gossip(share),
             Timer::Words(room) => self.words_expired(room),
+            Timer::Heard(room) => self.acknowledge_all(room),
         }
     }
 

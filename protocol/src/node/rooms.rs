@@ -17,6 +17,7 @@ use crate::swarm::circle::Circle;
 use crate::swarm::targets::{Next, Targets};
 use crate::talk::calls::{CallId, Calls, statement};
 use crate::talk::line::{Hearing, Outgoing};
+use crate::talk::owing::Owing;
 use crate::timers::Timer;
 use crate::wire::{BODY_MAX, Call, Heard, Line, Message, Reason, Text, Word};
 use crate::{AccessSecret, ConnId, NodeId, ShareId};
@@ -52,6 +53,7 @@ struct Talk {
     conn: Option<ConnId>,
     out: Outgoing,
     hearing: Hearing,
+    owing: Owing,
     checking: u32,
 }
 
@@ -297,11 +299,48 @@ impl Node {
         }
         let Some(talk) = state.lines.get_mut(&from) else { return Ok(()) };
         let is_news = talk.hearing.hear(life, number);
+        talk.owing.owe(id, Heard { life, number }, word.bytes());
         if is_news {
             self.heard(room, from, life, word)?;
         }
-        self.with_session(id, |session| session.send(&Message::Heard(Heard { life, number })));
+        self.acknowledge(room, from);
         Ok(())
+    }
+
+    /// Tells a node what was heard of it: now, or together with what follows.
+    fn acknowledge(&mut self, room: ShareId, to: NodeId) {
+        let now = self.now;
+        let talk = self.rooms.get(&room).and_then(|state| state.lines.get(&to));
+        match talk.and_then(|talk| talk.owing.due(now)) {
+            Some(at) if at > now => self.timers.arm(Timer::Heard(room), at),
+            Some(_) => self.acknowledge_now(room, to),
+            None => {}
+        }
+    }
+
+    /// The connection on which it was heard may be gone, and another one there.
+    fn acknowledge_now(&mut self, room: ShareId, to: NodeId) {
+        let Some(state) = self.rooms.get_mut(&room) else { return };
+        let Some(talk) = state.lines.get_mut(&to) else { return };
+        let Some((from, heard)) = talk.owing.take(self.now) else { return };
+        let conns = [Some(from), talk.conn];
+        let is_open = |id: &ConnId| {
+            self.conns
+                .get(id)
+                .is_some_and(|conn| matches!(conn.purpose, Purpose::Open(share, _) if share == room))
+        };
+        if let Some(id) = conns.into_iter().flatten().find(is_open) {
+            self.with_session(id, |session| session.send(&Message::Heard(heard)));
+        }
+    }
+
+    /// Tells everybody what was heard and is not acknowledged yet.
+    pub(super) fn acknowledge_all(&mut self, room: ShareId) {
+        let Some(state) = self.rooms.get(&room) else { return };
+        let owing = state.lines.iter().filter(|(_, talk)| talk.owing.due(self.now).is_some());
+        for to in owing.map(|(to, _)| *to).collect::<Vec<_>>() {
+            self.acknowledge_now(room, to);
+        }
     }
 
     fn heard(&mut self, room: ShareId, from: NodeId, life: u64, word: Word) -> Result<(), Fault> {
@@ -372,6 +411,7 @@ impl Node {
             state.leaving.get_or_insert(reason);
             return;
         }
+        self.acknowledge_all(room);
         let Some(mut state) = self.rooms.remove(&room) else { return };
         for (to, talk) in &mut state.lines {
             for tag in talk.out.expire(self.now, core::time::Duration::ZERO) {
@@ -387,6 +427,7 @@ impl Node {
         self.unserved.insert(room, (state.key, reason));
         self.leave_swarm(room);
         self.timers.cancel(Timer::Words(room));
+        self.timers.cancel(Timer::Heard(room));
         self.timers.cancel(Timer::Dial(room));
         for id in self.conns_of(room) {
             self.dismiss(id, reason);

@@ -12,7 +12,7 @@ use truecopy_protocol::{AccessSecret, Config, NodeId, ShareId, UnixTime};
 
 use crate::content::Content;
 use crate::raw::{Raw, Said};
-use crate::world::{Faults, World};
+use crate::world::{Faults, SHARE, World};
 
 const ROOM: ShareId = ShareId(90);
 const SECRET: AccessSecret = AccessSecret([8; 32]);
@@ -300,17 +300,37 @@ fn guest(messages: &[Message]) -> Raw {
 
 #[test]
 fn a_guest_that_keeps_to_the_rules_is_heard_and_acknowledged() {
-    let raw = guest(&[
+    let mut raw = guest(&[
         line(1, Word::Text(of("hi"))),
         line(1, Word::Text(of("again"))),
         line(9, Word::Text(of("ho"))),
     ]);
+    assert_eq!(acknowledged(&raw), [1], "the first at once");
+    raw.wait(1, |_| {});
+    assert_eq!(acknowledged(&raw), [1, 9], "what follows closely together");
+    raw.wait(1, |_| {});
+    raw.say(&line(1, Word::Text(of("once more"))));
+    assert_eq!(acknowledged(&raw), [1, 9, 1], "what comes again is acknowledged again");
     let texts = raw.events.iter().filter(|event| matches!(event, Event::Heard { .. })).count();
     assert_eq!(texts, 2, "what has a number that was heard is no news");
-    let heard = |number| Said::Message(Message::Heard(Acknowledged { life: 1, number }));
-    let acknowledged = raw.said.iter().filter(|said| **said == heard(1)).count();
-    assert_eq!((acknowledged, raw.said.contains(&heard(9))), (2, true));
     assert_eq!(raw.hangup, None);
+}
+
+/// The numbers that a guest was told were heard, in order.
+fn acknowledged(raw: &Raw) -> Vec<u64> {
+    let number = |said: &Said| match said {
+        Said::Message(Message::Heard(Acknowledged { life: 1, number })) => Some(*number),
+        _ => None,
+    };
+    raw.said.iter().filter_map(number).collect()
+}
+
+#[test]
+fn who_leaves_a_room_acknowledges_first_what_it_has_heard() {
+    let mut raw = guest(&[line(1, Word::Text(of("hi"))), line(2, Word::Text(of("and bye")))]);
+    assert_eq!(acknowledged(&raw), [1]);
+    raw.command(Command::End { share: SHARE, reason: Reason::Leaving });
+    assert_eq!(acknowledged(&raw), [1, 2]);
 }
 
 #[test]
