@@ -1,11 +1,11 @@
 //! What talking costs a transfer: messages go through a node that serves a file, by turns with silence.
 //!
 //! ```text
-//! cargo run --release -p truecopy --example chatter -- [MIB [ROUNDS [RATE]]]
+//! cargo run --release -p truecopy --example chatter -- [MIB [ROUNDS [RATE [all|texts|calls]]]]
 //! ```
 //! Three nodes with real sockets and real files in this process, over loopback; files lie in memory (`/dev/shm`). A and C are
-//! connected to B alone. B serves a file to C. Meanwhile, or not, so many messages a second (1,000) go through B, in equal
-//! parts: texts from A to B, texts from B to C, calls of A, which B passes on to C. Each text must be acknowledged and each
+//! connected to B alone. B serves a file to C. Meanwhile, or not, so many messages a second (1,000) go through B, if no other
+//! kind is asked for in equal parts: texts from A to B, texts from B to C, calls of A, which B passes on to C. Each text must be acknowledged and each
 //! call heard by both. Rounds with and without messages follow each other by turns; medians are compared.
 //!
 //! All three nodes share the machine: what A and C take for their part of the talk is taken from the transfer, too.
@@ -140,6 +140,27 @@ struct World {
     c: Host,
     manifest: Arc<Manifest>,
     memory: tempfile::TempDir,
+    /// What is said, by turns.
+    kinds: &'static [Kind],
+}
+
+/// Who says what to whom.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    ToB,
+    ToC,
+    Call,
+}
+
+impl Kind {
+    fn named(name: &str) -> &'static [Self] {
+        match name {
+            "all" => &[Self::ToB, Self::ToC, Self::Call],
+            "texts" => &[Self::ToB, Self::ToC],
+            "calls" => &[Self::Call],
+            other => panic!("`{other}` is not said: all, texts, calls"),
+        }
+    }
 }
 
 /// What was said in all.
@@ -167,7 +188,7 @@ struct Round {
 }
 
 impl World {
-    fn new(mib: usize) -> Self {
+    fn new(mib: usize, kinds: &'static [Kind]) -> Self {
         let memory = tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap());
         write_file(&memory.path().join("file"), mib);
         let (a, b, c) = (Host::start("a"), Host::start("b"), Host::start("c"));
@@ -179,7 +200,7 @@ impl World {
         for _ in [&a, &c] {
             b.until(|event| matches!(event, Event::PeerUp { share: ROOM, .. }).then_some(()));
         }
-        Self { a, b, c, manifest, memory }
+        Self { a, b, c, manifest, memory, kinds }
     }
 
     /// C fetches everything from B. Seconds from its acceptance until all is placed.
@@ -230,16 +251,16 @@ impl World {
 
     fn say_next(&self, said: &mut Said) {
         let tag = said.all();
-        match tag % 3 {
-            0 => {
+        match self.kinds[tag as usize % self.kinds.len()] {
+            Kind::ToB => {
                 self.a.say(self.b.id, tag);
                 said.to_b += 1;
             }
-            1 => {
+            Kind::ToC => {
                 self.b.say(self.c.id, tag);
                 said.to_c += 1;
             }
-            _ => {
+            Kind::Call => {
                 self.a.call(tag);
                 said.calls += 1;
             }
@@ -363,7 +384,8 @@ fn main() -> ExitCode {
         std::env::args().nth(place).map_or(default, |text| text.parse().unwrap())
     };
     let (mib, rounds, rate) = (number(1, 2048), number(2, 7), number(3, 1_000) as u64);
-    let (world, mut said) = (World::new(mib), Said::default());
+    let kinds = Kind::named(std::env::args().nth(4).as_deref().unwrap_or("all"));
+    let (world, mut said) = (World::new(mib, kinds), Said::default());
     let mut shares = (2..).map(ShareId);
     let mut round = |rate, said: &mut Said| world.round(shares.next().unwrap(), rate, said);
     // The first touch of memory costs more than all else.

@@ -14,7 +14,7 @@ mod tree_proofs;
 mod wire;
 
 pub use cursor::Cursor;
-pub use machine::{machine_bytes, machine_operations, machine_swarm};
+pub use machine::{machine_bytes, machine_operations, machine_rooms, machine_swarm};
 pub use manifest::manifest;
 pub use messages::message;
 pub use picking::Picking;
@@ -49,6 +49,7 @@ pub const TARGETS: &[Target] = &[
     Target::new("machine_bytes", machine_bytes, 8 << 20),
     Target::new("machine_operations", machine_operations, 8 << 20),
     Target::new("machine_swarm", machine_swarm, 8 << 20),
+    Target::new("machine_rooms", machine_rooms, 8 << 20),
     Target::new("manifest", manifest, 512 << 10),
     Target::new("tree_proofs", tree_proofs, 512 << 10),
     Target::new("ticket", ticket, 512 << 10),

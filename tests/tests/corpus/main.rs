@@ -86,6 +86,29 @@ fn the_corpora_of_journals_and_recordings_hold() {
 }
 
 #[test]
+fn whatever_bytes_decide_a_node_in_a_room_holds() {
+    let target = targets().find(|target| target.name == "machine_rooms").unwrap();
+    let mut word = 1_u64;
+    let mut next = || {
+        word = word.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (word >> 40) as usize
+    };
+    for run in 0..runs() {
+        println!("run {run}");
+        let input: Vec<u8> = (0..next() % 700).map(|_| next() as u8).collect();
+        (target.run)(&input);
+    }
+}
+
+/// Inputs of chance, or so many hundreds as `TRUECOPY_TEST_SEEDS` says.
+fn runs() -> usize {
+    std::env::var("TRUECOPY_TEST_SEEDS")
+        .ok()
+        .and_then(|seeds| seeds.parse().ok())
+        .map_or(400, |n: usize| 100 * n)
+}
+
+#[test]
 fn every_target_has_its_file_and_its_corpus_and_nothing_else_is_there() {
     let names: BTreeSet<String> = targets().map(|target| target.name.to_owned()).collect();
     assert_eq!(stems(&fuzz().join("fuzz_targets")), names);

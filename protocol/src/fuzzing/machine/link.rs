@@ -11,7 +11,7 @@ use crate::wire::{
     BlockRun, BlocksHead, ChunkRange, Corrupt, Decoder, Features, HashRange, Hashes, Hello, Info, Item,
     Message, PROTOCOL_VERSION, Prove, Proven, Reject, RejectWhy,
 };
-use crate::{AccessSecret, BlobId, ConnId, NodeId, ShareId};
+use crate::{AccessSecret, BlobId, ConnId, ContentId, NodeId, ShareId};
 
 /// Our key.
 pub(super) const US: NodeId = NodeId([1; 32]);
@@ -51,6 +51,11 @@ pub(super) struct Link {
     pub(super) doubts: VecDeque<Corrupt>,
     /// The share that it has proven to know.
     pub(super) share: Option<ShareId>,
+    /// Words and acknowledgements that it has said, and that it has heard, which nobody has looked at yet.
+    pub(super) said: Vec<Message>,
+    pub(super) heard: Vec<Message>,
+    /// Run and number of the last word that it has heard.
+    pub(super) line: Option<(u64, u64)>,
     /// What it asked the node for.
     asked: Vec<BlockRun>,
     decoder: Decoder,
@@ -74,6 +79,9 @@ impl Link {
             hash_requests: VecDeque::new(),
             doubts: VecDeque::new(),
             share: None,
+            said: Vec::new(),
+            heard: Vec::new(),
+            line: None,
             asked: Vec::new(),
             decoder: Decoder::default(),
             spoken: Some(Decoder::default()),
@@ -90,6 +98,9 @@ impl Link {
             match spoken.next(&mut rest) {
                 Ok(Some(Item::Message(Message::Request(run)))) if self.asked.last() != Some(&run) => {
                     self.asked.push(run);
+                }
+                Ok(Some(Item::Message(message @ (Message::Line(_) | Message::Heard(_))))) => {
+                    self.said.push(message);
                 }
                 Ok(Some(_)) => {}
                 Ok(None) => return,
@@ -116,6 +127,11 @@ impl Link {
                         Message::Request(run) => keep(&mut self.requests, run),
                         Message::HashRequest(range) => keep(&mut self.hash_requests, range),
                         Message::Corrupt(corrupt) => keep(&mut self.doubts, corrupt),
+                        Message::Line(ref line) => {
+                            self.line = Some((line.life, line.number));
+                            self.heard.push(message);
+                        }
+                        Message::Heard(_) => self.heard.push(message),
                         _ => {}
                     }
                 }
@@ -139,18 +155,17 @@ impl Link {
         Message::Hello(Hello { version, version_min: version, features: Features::default(), nonce: NONCE })
     }
 
-    /// The proof of knowing a share; it is right once the node's hello was heard.
-    pub(super) fn proof(&self, content: &Content) -> Message {
+    /// The proof of knowing a share or a room; it is right once the node's hello was heard.
+    pub(super) fn proof(&self, content: &ContentId) -> Message {
         let nonce = self.nonce.unwrap_or(Nonce([0; 32]));
         let (initiator, responder, initiator_nonce, responder_nonce) = match self.role {
             Role::Responder => (self.peer, US, NONCE, nonce),
             Role::Initiator => (US, self.peer, nonce, NONCE),
         };
         let context = ProofContext { initiator, responder, initiator_nonce, responder_nonce };
-        let content = content.manifest.content_id();
-        let proof = share_proof(&content, &SECRET, self.role.other(), &context);
+        let proof = share_proof(content, &SECRET, self.role.other(), &context);
         match self.role.other() {
-            Role::Initiator => Message::Prove(Prove { discovery: discovery_key(&content, &SECRET), proof }),
+            Role::Initiator => Message::Prove(Prove { discovery: discovery_key(content, &SECRET), proof }),
             Role::Responder => Message::Proven(Proven { proof }),
         }
     }

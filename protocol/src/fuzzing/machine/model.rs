@@ -59,7 +59,15 @@ struct Life {
     swarm: Swarming,
     afterwards: Afterwards,
     content: ContentId,
+    subject: Subject,
     peers: BTreeMap<ConnId, Peer>,
+}
+
+/// What a life is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Subject {
+    Share,
+    Room,
 }
 
 /// All shares that ever were.
@@ -97,7 +105,8 @@ impl Model {
             Role::Responder => Stage::Served,
         };
         let (swarm, afterwards) = (Swarming::Off, Afterwards::Leave);
-        let life = Life { stage, role, swarm, afterwards, content, peers: BTreeMap::new() };
+        let (subject, peers) = (Subject::Share, BTreeMap::new());
+        let life = Life { stage, role, swarm, afterwards, content, subject, peers };
         let before = self.lives.insert(share, life);
         assert!(before.is_none(), "a driver does not use the name of a share again");
     }
@@ -106,6 +115,13 @@ impl Model {
     pub(super) fn swarms(&mut self, share: ShareId, swarm: Swarming, afterwards: Afterwards) {
         if let Some(life) = self.lives.get_mut(&share) {
             (life.swarm, life.afterwards) = (swarm, afterwards);
+        }
+    }
+
+    /// What has just begun is a room, where everybody may meet.
+    pub(super) fn meets(&mut self, room: ShareId) {
+        if let Some(life) = self.lives.get_mut(&room) {
+            (life.subject, life.swarm) = (Subject::Room, Swarming::On);
         }
     }
 
@@ -186,6 +202,7 @@ impl Life {
         let stage = self.stage;
         let is_fetching =
             matches!(stage, Stage::Seeking | Stage::Offered | Stage::Accepted | Stage::Reconsidered);
+        let is_room = self.subject == Subject::Room;
         let is_there = |conn: &ConnId| self.peers.contains_key(conn);
         // Whoever fetches in a swarm serves as well, and whoever has fetched there may have been dialled.
         let gives = self.role == Role::Responder || self.swarm == Swarming::On;
@@ -203,13 +220,14 @@ impl Life {
                 is_new && is_right && (is_fetching || stays || stage == Stage::Served)
             }
             Event::PeerDown { conn, .. } => self.peers.remove(conn).is_some(),
-            Event::Waiting { .. } | Event::Fetching { .. } => is_fetching,
+            Event::Waiting { .. } => is_fetching || is_room,
+            Event::Fetching { .. } => is_fetching,
             Event::Progress { progress, .. } => {
                 stage == Stage::Accepted && progress.verified <= progress.wanted
             }
             Event::Uploaded { conn, bytes, .. } => self.peers.get_mut(conn).is_some_and(|peer| {
                 let before = core::mem::replace(&mut peer.uploaded, *bytes);
-                gives && before < *bytes
+                gives && !is_room && before < *bytes
             }),
             Event::PeerPaused { conn, now, .. } => self
                 .peers
@@ -241,12 +259,11 @@ impl Life {
                 self.peers.is_empty() && matches!(stage, Stage::Placed | Stage::Failed | Stage::Told)
             }
             Event::Refused { .. } | Event::Tracker { .. } => true,
-            // Of rooms, which this driver opens none of.
             Event::Unmet { .. }
             | Event::Reachable { .. }
             | Event::Heard { .. }
             | Event::Delivered { .. }
-            | Event::Undelivered { .. } => false,
+            | Event::Undelivered { .. } => is_room,
         };
         assert!(good, "{event:?} has no place in {stage:?} by {cause:?}");
     }

@@ -6,19 +6,21 @@ use core::time::Duration;
 
 use super::content::content;
 use super::link::{Link, Reading, SECRET, Standing, US, frame};
-use super::model::{Cause, Kind, Model, Stage, must_refuse};
+use super::model::{self, Cause, Kind, Model, Stage, must_refuse};
 use super::store::{Luck, Store};
+use super::talk::Talk;
 use crate::config::Config;
 use crate::content::identity::Role;
 use crate::content::manifest::EntryKind;
 use crate::content::selection::Selection;
+use crate::content::tree::leaf;
 use crate::input::{
-    Afterwards, Command, Fetch, Input, LinkLoss, Order, Path, PeerHint, READ_MAX, Share, Swarming,
+    Afterwards, Command, Fetch, Input, LinkLoss, Order, Path, PeerHint, READ_MAX, Say, Share, Swarming,
 };
 use crate::job::{Job, StorageError};
 use crate::output::{Event, Output, Refusal};
 use crate::wire::{BlockRun, Message, Reason};
-use crate::{BlobId, Candidate, ConnId, Node, NodeId, Now, ShareId};
+use crate::{BlobId, Candidate, ConnId, ContentId, Node, NodeId, Now, ShareId};
 
 /// Outputs of one input at most: an event for every message that fits in one read, and some more.
 const OUTPUTS_MAX: usize = READ_MAX / 6 + 1000;
@@ -47,6 +49,7 @@ pub(super) struct Rig {
     pub(super) jobs: Vec<Job>,
     pub(super) store: Store,
     pub(super) model: Model,
+    rooms: BTreeMap<ShareId, Talk>,
     conns: BTreeSet<ConnId>,
     next_conn: u64,
     refused: Option<Refusal>,
@@ -66,6 +69,7 @@ impl Rig {
             jobs: Vec::new(),
             store: Store::default(),
             model: Model::default(),
+            rooms: BTreeMap::new(),
             conns: BTreeSet::new(),
             next_conn: 1,
             refused: None,
@@ -148,6 +152,9 @@ impl Rig {
             _ => {}
         }
         self.model.event(event, cause);
+        if let Some(talk) = self.rooms.get_mut(&model::share(event)) {
+            talk.event(event);
+        }
     }
 
     fn link(&mut self, conn: ConnId) -> &mut Link {
@@ -250,6 +257,57 @@ impl Rig {
         }
     }
 
+    /// Opens a room.
+    pub(super) fn room(&mut self, room: ShareId, port: Option<u16>) {
+        if self.model.stage(room).is_some() {
+            return;
+        }
+        self.model.begin(room, Role::Responder, room_id());
+        self.model.meets(room);
+        self.rooms.insert(room, Talk::default());
+        if self.command(room, Command::Room { room, secret: SECRET, local: US, port }).is_some() {
+            // They have the same secret, and there is one already.
+            self.model.forget(room);
+            self.rooms.remove(&room);
+        }
+    }
+
+    /// The user says something in a room, made from its tag.
+    pub(super) fn say_to(&mut self, room: ShareId, to: NodeId, say: impl FnOnce(u64) -> Say) {
+        let must = must_refuse(self.model.stage(room));
+        let tag = self.rooms.get_mut(&room).map_or(0, |talk| talk.say(to));
+        let refused = self.command(room, Command::Say { room, to, tag, say: say(tag) });
+        assert!(must.is_none() || refused == must, "{refused:?}");
+        if let (Some(_), Some(talk)) = (refused, self.rooms.get_mut(&room)) {
+            talk.refused(tag);
+        }
+    }
+
+    /// What was said in a room that was opened.
+    #[cfg(test)]
+    pub(super) fn talk(&self, room: ShareId) -> &Talk {
+        &self.rooms[&room]
+    }
+
+    /// What is to be proven by whoever knows a share or a room.
+    pub(super) fn content_id(&self, share: ShareId) -> Option<ContentId> {
+        let of_room = self.rooms.contains_key(&share).then(room_id);
+        of_room.or_else(|| Some(self.store.find(share)?.manifest.content_id()))
+    }
+
+    /// What was said on a connection is looked at.
+    fn listen(&mut self, conn: ConnId) {
+        let link = self.link(conn);
+        let (peer, share) = (link.peer, link.share);
+        let (said, heard) = (core::mem::take(&mut link.said), core::mem::take(&mut link.heard));
+        for talk in self.rooms.values_mut() {
+            said.iter().for_each(|message| talk.peer_says(peer, message));
+        }
+        if let Some(talk) = share.and_then(|share| self.rooms.get_mut(&share)) {
+            heard.iter().for_each(|message| talk.node_says(conn, peer, message));
+        }
+    }
+
     /// Accepts offers that wait.
     pub(super) fn accept_offers(&mut self, selection: &Selection) {
         for share in core::mem::take(&mut self.offers) {
@@ -347,6 +405,7 @@ impl Rig {
         if link.flying.len() + bytes.len() <= FLYING_MAX {
             link.speak(bytes);
         }
+        self.listen(conn);
         self.deliver(conn, run_max);
     }
 
@@ -410,8 +469,9 @@ impl Rig {
         if bytes.is_empty() {
             return;
         }
-        let content = self.link(conn).share.map(|share| self.store.content(share));
+        let content = self.link(conn).share.and_then(|share| self.store.find(share));
         self.link(conn).hear(&bytes, content);
+        self.listen(conn);
         self.handle(Input::Sent { conn, len: bytes.len() }, Cause::Other);
     }
 
@@ -460,6 +520,11 @@ impl Rig {
         assert_eq!(left, None, "every share ends");
         assert_eq!((self.node.memory(), self.node.wake()), (0, None), "and leaves nothing");
     }
+}
+
+/// The name of a room, which is that of no content.
+fn room_id() -> ContentId {
+    ContentId(leaf(b"truecopy/1 room").0)
 }
 
 /// A peer that may be dialled.

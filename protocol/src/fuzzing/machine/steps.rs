@@ -203,12 +203,12 @@ pub(super) fn receiver(rig: &mut Rig, input: &mut Cursor<'_>, conn: ConnId) {
     }
 }
 
-/// A peer greets, and proves that it knows the share.
+/// A peer greets, and proves that it knows the share or the room.
 pub(super) fn open(rig: &mut Rig, conn: ConnId, share: ShareId) {
     rig.take(conn, usize::MAX);
-    let content = rig.store.content(share);
+    let Some(content) = rig.content_id(share) else { return };
     let Some(link) = rig.links.iter().find(|link| link.conn == conn) else { return };
-    let proof = link.proof(content);
+    let proof = link.proof(&content);
     rig.say_messages(conn, &[Link::hello(), proof]);
 }
 

@@ -77,6 +77,11 @@ impl Store {
         self.contents.contains_key(&share)
     }
 
+    /// The content of the share, if it has one.
+    pub(super) fn find(&self, share: ShareId) -> Option<&'static Content> {
+        self.contents.get(&share).copied()
+    }
+
     pub(super) fn content(&self, share: ShareId) -> &'static Content {
         self.contents[&share]
     }

@@ -1,16 +1,19 @@
+use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use super::content::CONTENTS_MAX;
 use super::model::Stage;
 use super::rig::{Rig, Sources};
-use super::steps::serve_well;
+use super::steps::{open, serve_well};
 use super::store::Luck;
+use super::talk::{Talk, text};
 use crate::config::Config;
 use crate::content::selection::Selection;
-use crate::input::{Afterwards, LinkLoss, Swarming};
+use crate::input::{Afterwards, LinkLoss, Say, Swarming};
 use crate::job::Outcome;
-use crate::wire::{Message, Receipt, Swarm};
-use crate::{Hash, ShareId, UnixTime};
+use crate::output::{Event, Heard as Told};
+use crate::wire::{Heard, Line, Message, Receipt, Swarm, Word};
+use crate::{ConnId, Hash, NodeId, ShareId, UnixTime};
 
 const SHARE: ShareId = ShareId(0);
 
@@ -118,4 +121,52 @@ fn a_claim_of_bytes_that_are_not_there_is_noticed() {
     rig.store.leave(SHARE, 0, true);
     rig.store.trust(SHARE);
     (0..100).for_each(|_| round(&mut rig));
+}
+
+/// Somebody is in the room, and says what the protocol lets it say.
+fn met(rig: &mut Rig, peer: NodeId) -> ConnId {
+    rig.come(peer);
+    let conn = rig.links.last().unwrap().conn;
+    open(rig, conn, SHARE);
+    assert_eq!(rig.model.share_of(conn), Some(SHARE));
+    conn
+}
+
+#[test]
+fn what_is_said_in_a_room_is_heard_and_told() {
+    let mut rig = Rig::new(Config::default(), Sources::Any);
+    rig.room(SHARE, Some(7));
+    let peer = NodeId([8; 32]);
+    let conn = met(&mut rig, peer);
+    let line = |number, word| Message::Line(Line { life: 2, number, word });
+    let text = Word::Text(text(&[2, 1]));
+    rig.say_messages(conn, &[line(1, text.clone()), line(1, text)]);
+    rig.say_to(SHARE, peer, |tag| Say::Text(tag.to_string()));
+    assert_eq!((rig.talk(SHARE).heard(), rig.talk(SHARE).open()), (1, 1));
+    rig.take(conn, usize::MAX);
+    let (life, number) = rig.links[0].line.unwrap();
+    rig.say_messages(conn, &[Message::Heard(Heard { life, number })]);
+    assert_eq!(rig.talk(SHARE).open(), 0);
+    rig.drain();
+}
+
+#[test]
+#[should_panic(expected = "nothing is delivered that nobody acknowledged")]
+fn a_word_that_is_told_as_delivered_too_early_is_noticed() {
+    let mut talk = Talk::default();
+    let to = NodeId([8; 32]);
+    let tag = talk.say(to);
+    talk.event(&Event::Delivered { room: SHARE, to, tag });
+}
+
+#[test]
+#[should_panic(expected = "a number of a run is heard once, in order")]
+fn a_word_that_is_heard_twice_is_noticed() {
+    let (mut talk, from) = (Talk::default(), NodeId([8; 32]));
+    let said = text(&[2, 1]);
+    let line = Line { life: 2, number: 1, word: Word::Text(said.clone()) };
+    talk.peer_says(from, &Message::Line(line));
+    for _ in 0..2 {
+        talk.event(&Event::Heard { room: SHARE, from, heard: Told::Text(said.clone()) });
+    }
 }
