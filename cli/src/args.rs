@@ -119,7 +119,7 @@ pub enum Command {
     Status(StatusArgs),
     /// Watch and steer the daemon on a terminal: transfers, peers, chunks, messages
     #[command(
-        after_help = "Keys:\n  ↑ ↓        choose a transfer or an offer\n  p r c t    pause, resume, cancel, retry\n  a d        accept, decline\n  x          forget; what is verified is kept\n  :          give an order, as in the console: send bob hello\n  q          leave; the daemon goes on\n\nExit code 20: no daemon of this home can be reached."
+        after_help = "Examples:\n  truecopy top\n\nKeys:\n  ↑ ↓        choose a transfer or an offer\n  p r c t    pause, resume, cancel, retry\n  a d        accept, decline\n  x          forget; what is verified is kept\n  :          give an order, as in the console: send bob hello\n  q          leave; the daemon goes on\n\nExit code 20: no daemon of this home can be reached."
     )]
     Top(TopArgs),
     /// Pause a transfer of the daemon

@@ -5,7 +5,7 @@ mod common;
 
 use common::{World, sample};
 
-const COMMANDS: [&str; 23] = [
+const COMMANDS: [&str; 24] = [
     "send",
     "get",
     "seed",
@@ -20,6 +20,7 @@ const COMMANDS: [&str; 23] = [
     "node",
     "daemon",
     "room",
+    "top",
     "status",
     "pause",
     "resume",
