@@ -5,8 +5,9 @@
 //! ```
 //! Three nodes with real sockets and real files in this process, over loopback; files lie in memory (`/dev/shm`). A and C are
 //! connected to B alone. B serves a file to C. Meanwhile, or not, so many messages a second (1,000) go through B, if no other
-//! kind is asked for in equal parts: texts from A to B, texts from B to C, calls of A, which B passes on to C. Each text must be acknowledged and each
-//! call heard by both. Rounds with and without messages follow each other by turns; medians are compared.
+//! kind is asked for in equal parts: texts from A to B, texts from B to C, calls of A, which B passes on to C. Each text must
+//! be acknowledged and each call heard by both. Rounds with and without messages follow each other by turns; medians are
+//! compared.
 //!
 //! All three nodes share the machine: what A and C take for their part of the talk is taken from the transfer, too.
 
