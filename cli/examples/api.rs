@@ -8,8 +8,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a measurement stops at the first surprise")]
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
+#[path = "common/file.rs"]
+mod file;
+
+use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -66,19 +68,6 @@ impl Drop for Daemon {
     }
 }
 
-fn make(path: PathBuf, mib: usize) -> PathBuf {
-    let mut file = std::fs::File::create(&path).unwrap();
-    let mut word = 1_u64;
-    for _ in 0..mib {
-        let words = (0..1 << 17).flat_map(|_| {
-            word = word.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (word ^ (word >> 33)).to_le_bytes()
-        });
-        file.write_all(&words.collect::<Vec<u8>>()).unwrap();
-    }
-    path
-}
-
 fn main() -> ExitCode {
     let mut arguments: Vec<_> = std::env::args_os().collect();
     if arguments.get(1).is_some_and(|first| first == PROGRAM) {
@@ -91,7 +80,8 @@ fn main() -> ExitCode {
     let (mib, rounds) = (number(1, 2048), number(2, 3));
     let folder = tempfile::tempdir().unwrap();
     let memory = tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap());
-    let source = make(folder.path().join("file"), mib);
+    let source = folder.path().join("file");
+    file::write(&source, mib);
     let one = Daemon::start(&folder.path().join("one"), folder.path());
     let two = Daemon::start(&folder.path().join("two"), memory.path());
     let served = one.client.give(&Given::Share { paths: vec![source] }).unwrap().transfer.unwrap();

@@ -13,8 +13,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a measurement stops at the first surprise")]
 
+#[path = "common/file.rs"]
+mod file;
+
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
@@ -191,7 +193,7 @@ struct Round {
 impl World {
     fn new(mib: usize, kinds: &'static [Kind]) -> Self {
         let memory = tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap());
-        write_file(&memory.path().join("file"), mib);
+        file::write(&memory.path().join("file"), mib);
         let (a, b, c) = (Host::start("a"), Host::start("b"), Host::start("c"));
         let manifest = serve(&b, &memory.path().join("file"));
         for host in [&a, &c] {
@@ -282,18 +284,6 @@ impl World {
             assert!(began.elapsed() < PATIENCE, "{:?} of {wanted:?} have come", self.arrived());
             sleep(Duration::from_millis(1));
         }
-    }
-}
-
-fn write_file(path: &Path, mib: usize) {
-    let mut file = std::fs::File::create(path).unwrap();
-    let mut word = 1_u64;
-    for _ in 0..mib {
-        let words = (0..1 << 17).flat_map(|_| {
-            word = word.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (word ^ (word >> 33)).to_le_bytes()
-        });
-        file.write_all(&words.collect::<Vec<u8>>()).unwrap();
     }
 }
 

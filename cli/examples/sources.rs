@@ -8,7 +8,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a measurement stops at the first surprise")]
 
-use std::io::{BufRead, BufReader, Write};
+#[path = "common/file.rs"]
+mod file;
+
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::thread::sleep;
@@ -82,16 +85,7 @@ impl Place {
         let folder = tempfile::tempdir().unwrap();
         let memory = tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap());
         let source = folder.path().join("file");
-        let mut file = std::fs::File::create(&source).unwrap();
-        let mut word = 1_u64;
-        for _ in 0..mib {
-            let words = (0..1 << 17).flat_map(|_| {
-                word = word.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                (word ^ (word >> 33)).to_le_bytes()
-            });
-            file.write_all(&words.collect::<Vec<u8>>()).unwrap();
-        }
-        file.sync_all().unwrap();
+        file::write(&source, mib);
         let metadata = folder.path().join("file.truecopy");
         let created = program(&folder.path().join("maker"))
             .args(["create", "-q", "-o"])

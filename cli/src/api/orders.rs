@@ -129,8 +129,8 @@ impl Given {
             Order::SendFile(to, paths) => Self::Sendfile { to, paths: all(paths) },
             Order::Share(paths) => Self::Share { paths: all(paths) },
             Order::Get(source, folder) => {
-                let is_file = !source.starts_with("truecopy") && Path::new(&source).exists();
-                let source = if is_file { path(source.into()).display().to_string() } else { source };
+                let source =
+                    if is_path(&source) { path(source.into()).display().to_string() } else { source };
                 Self::Get { source, folder: folder.map(path) }
             }
             Order::Accept(offer, folder, only) => Self::Accept { offer, folder: folder.map(path), only },
@@ -165,7 +165,7 @@ impl Given {
             Self::Sendfile { to, paths } => Order::SendFile(to, some(all(paths)?)?),
             Self::Share { paths } => Order::Share(some(all(paths)?)?),
             Self::Get { source, folder: into } => {
-                if !source.starts_with("truecopy") {
+                if is_path(&source) {
                     absolute(Path::new(&source))?;
                 }
                 Order::Get(source, folder(into)?)
@@ -186,6 +186,12 @@ impl Given {
     }
 }
 
+/// Whether what is to be fetched is named by a file, not by a ticket or a link, which are text in either case.
+fn is_path(source: &str) -> bool {
+    let source = source.trim_start().to_ascii_lowercase();
+    !["truecopy:", "truecopy-link:"].iter().any(|scheme| source.starts_with(scheme))
+}
+
 fn limit(rate: Option<u64>) -> Result<Limit> {
     let least = || Error::usage("a limit of so few bytes a second stops all");
     rate.map(|rate| Rate::new(rate).ok_or_else(least)).transpose().map(Limit)
@@ -201,4 +207,27 @@ fn absolute(path: &Path) -> Result<PathBuf> {
 
 fn some(paths: Vec<PathBuf>) -> Result<Vec<PathBuf>> {
     if paths.is_empty() { Err(Error::usage("no path is named")) } else { Ok(paths) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_named_from_the_root_and_a_ticket_is_left_as_it_is() {
+        let source = |text: &str| match Given::of(Order::Get(text.into(), None)) {
+            Some(Given::Get { source, .. }) => source,
+            other => panic!("{other:?}"),
+        };
+        let here = std::env::current_dir().unwrap();
+        for name in ["film.truecopy", "truecopy-notes.truecopy"] {
+            assert_eq!(source(name), here.join(name).display().to_string());
+            let relative = Given::Get { source: name.into(), folder: None };
+            assert!(relative.order().is_err(), "the daemon is elsewhere");
+        }
+        for text in ["truecopy:abc", "TRUECOPY:ABC", " truecopy-link:abc"] {
+            assert_eq!(source(text), text);
+            assert!(Given::Get { source: text.into(), folder: None }.order().is_ok());
+        }
+    }
 }

@@ -7,7 +7,7 @@ use super::Node;
 use super::fetch::{Fetching, targets};
 use super::rooms::Room;
 use crate::input::{LinkLoss, PeerHint};
-use crate::output::{Goodbye, Output, PeerGone, Refusal};
+use crate::output::{PeerGone, Refusal};
 use crate::swarm::targets::{Origin, Targets};
 use crate::timers::Timer;
 use crate::wire::Reason;
@@ -72,11 +72,7 @@ impl Node {
     /// Nobody is called on any more.
     pub(super) fn call_on_nobody(&mut self, share: ShareId) {
         let Some(called) = self.called.remove(&share) else { return };
-        for conn in called.dials() {
-            if self.dials.remove(&conn).is_some() {
-                self.outputs.push_back(Output::Hangup { conn, why: Goodbye::Said(Reason::Replaced) });
-            }
-        }
+        self.drop_dials(called.dials());
         self.timers.cancel(Timer::Dial(share));
     }
 }

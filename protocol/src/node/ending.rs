@@ -47,6 +47,7 @@ impl Node {
             return;
         }
         let progress = transfer.progress;
+        let dials = fetch.targets.dials();
         fetch.stage = match core::mem::replace(&mut fetch.stage, Stage::Ended) {
             Stage::Running(manifest, transfer) => Stage::Committing(manifest, transfer),
             other => other,
@@ -56,7 +57,7 @@ impl Node {
         self.timers.cancel(Timer::GiveUp(share));
         self.event(Event::Progress { share, progress });
         self.event(Event::Waiting { share, why: Waiting::Placing });
-        self.drop_dials(share);
+        self.drop_dials(dials);
         let job = self.jobs.commit(share);
         self.outputs.push_back(Output::Job(job));
     }
@@ -174,6 +175,7 @@ impl Node {
             // The first cause counts, and what is placed is placed.
             return;
         }
+        let dials = fetch.targets.dials();
         fetch.stage = match core::mem::replace(&mut fetch.stage, Stage::Ended) {
             Stage::Running(_, transfer) | Stage::Reconsidering(_, transfer) => {
                 Stage::Ending(Some(transfer), end)
@@ -185,7 +187,7 @@ impl Node {
         {
             self.timers.cancel(timer);
         }
-        self.drop_dials(share);
+        self.drop_dials(dials);
         for id in self.conns_of(share) {
             self.dismiss(id, reason);
         }
@@ -193,9 +195,9 @@ impl Node {
         self.maybe_ended(share);
     }
 
-    fn drop_dials(&mut self, share: ShareId) {
-        let Some(fetch) = self.fetches.get(&share) else { return };
-        for conn in fetch.targets.dials() {
+    /// Gives up dials that are under way.
+    pub(super) fn drop_dials(&mut self, dials: Vec<ConnId>) {
+        for conn in dials {
             if self.dials.remove(&conn).is_some() {
                 self.outputs.push_back(Output::Hangup { conn, why: Goodbye::Said(Reason::Replaced) });
             }

@@ -9,7 +9,7 @@ use super::exchange::{Conn, Purpose};
 use super::jobs::Pending;
 use crate::input::{LinkLoss, Say, Swarming};
 use crate::job::Verdict;
-use crate::output::{Event, Fault, Goodbye, Heard as Told, Output, PeerGone, Refusal, Waiting};
+use crate::output::{Event, Fault, Heard as Told, Output, PeerGone, Refusal, Waiting};
 #[cfg(planted)]
 use crate::planted::{Bug, is};
 use crate::session::ShareKey;
@@ -418,11 +418,7 @@ impl Node {
                 self.event(Event::Undelivered { room, to: *to, tag });
             }
         }
-        for conn in state.targets.dials() {
-            if self.dials.remove(&conn).is_some() {
-                self.outputs.push_back(Output::Hangup { conn, why: Goodbye::Said(Reason::Replaced) });
-            }
-        }
+        self.drop_dials(state.targets.dials());
         self.discoveries.remove(&state.key.discovery());
         self.unserved.insert(room, (state.key, reason));
         self.leave_swarm(room);
