@@ -1,6 +1,6 @@
 //! Shares that we fetch, and their sources: dialled, met, lost, given up.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 
 use super::Node;
@@ -27,6 +27,9 @@ use crate::timers::Timer;
 use crate::wire::{Corrupt, Message, Reason, Reject, RejectWhy};
 use crate::{BlobId, ConnId, ContentId, EntryIndex, Hash, NodeId, ShareId};
 
+/// How many sources that were sent away for good are remembered.
+const USELESS_MAX: usize = 256;
+
 /// A share that is fetched.
 #[derive(Debug)]
 pub(super) struct Fetching {
@@ -41,6 +44,8 @@ pub(super) struct Fetching {
     pub(super) patience: Patience,
     /// Why a source was sent away for good: the reason to give if nobody else comes.
     pub(super) grudge: Option<Failure>,
+    /// Who was sent away for good: one that comes back is no hope before it delivers.
+    pub(super) useless: BTreeSet<NodeId>,
     /// `Land` jobs on their way.
     pub(super) lands: u32,
     pub(super) checkpoints: Checkpoints,
@@ -185,6 +190,7 @@ impl Node {
             last_loss: LinkLoss::TimedOut,
             patience: Patience::Left,
             grudge: None,
+            useless: BTreeSet::new(),
             lands: 0,
             checkpoints: Checkpoints::default(),
             choice: Choice { wanted: Selection::All, first: Selection::none() },
@@ -295,8 +301,10 @@ impl Node {
 
     /// A source has been there for a while or has delivered: the next loss begins with short pauses again.
     pub(super) fn settled(&mut self, share: ShareId, id: ConnId) {
+        let peer = self.conns.get(&id).map(|conn| conn.session.peer);
         if let Some(fetch) = self.fetches.get_mut(&share) {
             fetch.targets.proved(id);
+            peer.map(|peer| fetch.useless.remove(&peer));
             fetch.met = Met::Somebody;
             fetch.patience = Patience::Left;
             self.timers.cancel(Timer::GiveUp(share));
@@ -372,8 +380,12 @@ impl Node {
 
     /// A source will never serve us; if it was the last, the fetch ends.
     fn source_useless(&mut self, share: ShareId, id: ConnId, failure: Failure) {
+        let peer = self.conns.get(&id).map(|conn| conn.session.peer);
         let Some(fetch) = self.fetches.get_mut(&share) else { return };
         fetch.targets.bury(id);
+        if fetch.useless.len() < USELESS_MAX {
+            fetch.useless.extend(peer);
+        }
         // The first cause: a later one says less of what happened.
         let failure = *fetch.grudge.get_or_insert(failure);
         let is_alone = self.conns_of(share).is_empty() || !self.is_swarm(share);

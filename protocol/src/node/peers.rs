@@ -380,11 +380,14 @@ impl Node {
 
     /// Whether a source could give something that is wanted, or could later.
     pub(super) fn is_of_use(&self, share: ShareId, id: ConnId) -> bool {
-        let download = self.conns.get(&id).and_then(Conn::download);
-        let (Some(fetch), Some(download)) = (self.fetches.get(&share), download) else { return false };
+        let Some(conn) = self.conns.get(&id) else { return false };
+        let (Some(fetch), Some(download)) = (self.fetches.get(&share), conn.download()) else { return false };
+        if fetch.useless.contains(&conn.session.peer) {
+            return false;
+        }
         match &fetch.stage {
             Stage::Running(_, transfer) => {
-                let could_be_asked = fetch.will == Will::Go && transfer.is_hungry() && download.is_free();
+                let could_be_asked = fetch.will == Will::Go && transfer.is_owed() && download.is_free();
                 let seeks = download.told() <= Told::Seeking;
                 !seeks && (!could_be_asked || transfer.could_use(download.have()))
             }

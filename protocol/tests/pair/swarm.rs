@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use truecopy_protocol::content::selection::Selection;
 use truecopy_protocol::input::{Afterwards, Command, Fetch, Swarming};
+use truecopy_protocol::job::StorageError;
 use truecopy_protocol::output::{Event, Failure, Refusal};
 use truecopy_protocol::wire::Reason;
-use truecopy_protocol::{Config, EntryIndex};
+use truecopy_protocol::{BlobId, Config, EntryIndex};
 
 use crate::content::{Content, SPANS};
+use crate::store::Source;
 use crate::world::{Faults, SECRET, SHARE, World};
 
 const LONG: Duration = Duration::from_secs(600);
@@ -207,6 +209,39 @@ fn a_receiver_that_is_not_reached_is_left_alone_until_it_is_named_again() {
     assert!(!world.run(LONG, |world| world.completed(host)), "it was called on a few times, not for ever");
     call(&mut world);
     assert!(world.run(LONG, |world| world.completed(host)));
+}
+
+#[test]
+fn a_source_that_changed_and_comes_again_and_again_is_no_hope() {
+    let content = Content::files(&[3 * SPANS]);
+    for seed in 0..8 {
+        let pause = Duration::from_millis(if seed % 2 == 0 { 50 } else { 2000 });
+        let mut world = World::new(seed);
+        let seeder = world.seeder(&content);
+        world.hosts[seeder].store.source = Source::FailReads(BlobId(1), StorageError::Changed);
+        let config = Config { lost_timeout: Duration::from_secs(30), ..Config::default() };
+        let mut fetching = |near: usize| {
+            let host = world.add(&content, config.clone());
+            let fetch = Fetch::new(SHARE, content.manifest.content_id(), SECRET, vec![world.hint(near)]);
+            world.command(host, Command::Fetch(Fetch { swarm: Swarming::On, ..fetch }));
+            host
+        };
+        let first = fetching(99);
+        // The two wait for each other's pieces.
+        let second = fetching(first);
+        let is_over = |world: &World| world.failure(first).is_some() && world.failure(second).is_some();
+        let patience = config.lost_timeout + Duration::from_secs(15);
+        while !is_over(&world) && world.now.as_nanos() < patience.as_nanos() as u64 {
+            for host in [first, second] {
+                let peer = world.hint(host);
+                world.command(seeder, Command::AddPeer { share: SHARE, peer });
+            }
+            world.run(pause, is_over);
+        }
+        for host in [first, second] {
+            assert!(matches!(world.failure(host), Some(Failure::SourceChanged(_))), "seed {seed}");
+        }
+    }
 }
 
 #[test]

@@ -45,6 +45,11 @@ impl Transfer {
         !self.loose.is_empty() || self.queue.missing() > 0
     }
 
+    /// Whether something is still to come from peers, asked for or not.
+    pub(crate) fn is_owed(&self) -> bool {
+        self.is_hungry() || !self.active.is_empty()
+    }
+
     /// The next span to ask of this peer, which has these chunks. At most `wide_max` chunks of several spans are in work
     /// at once. `after`: the chunk that it was asked for last.
     pub(crate) fn pick(
