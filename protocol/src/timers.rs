@@ -33,6 +33,8 @@ pub enum Timer {
     Words(ShareId),
     /// Words of a room were heard and are to be acknowledged.
     Heard(ShareId),
+    /// Words of a room were gathered and are to be said.
+    Speak(ShareId),
 }
 
 /// All deadlines of a node. Setting and the next one are O(log n).

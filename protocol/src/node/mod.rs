@@ -233,6 +233,7 @@ impl Node {
             Timer::Gossip(share) => self.gossip(share),
             Timer::Words(room) => self.words_expired(room),
             Timer::Heard(room) => self.acknowledge_all(room),
+            Timer::Speak(room) => self.speak_to_all(room),
         }
     }
 

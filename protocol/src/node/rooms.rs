@@ -20,7 +20,7 @@ use crate::talk::line::{Hearing, Outgoing};
 use crate::talk::owing::Owing;
 use crate::timers::Timer;
 use crate::wire::{BODY_MAX, Call, Heard, Line, Message, Reason, Text, Word};
-use crate::{AccessSecret, ConnId, NodeId, ShareId};
+use crate::{AccessSecret, ConnId, NodeId, Now, ShareId};
 
 /// Bytes of words that are encoded ahead of what a peer reads.
 const AHEAD: usize = BODY_MAX;
@@ -55,6 +55,8 @@ struct Talk {
     hearing: Hearing,
     owing: Owing,
     checking: u32,
+    /// When its connection was lost.
+    gone: Now,
 }
 
 impl Room {
@@ -71,11 +73,13 @@ impl Room {
         self.lines.values().map(|talk| talk.out.memory()).sum()
     }
 
-    /// The talk with a node. Of more nodes than `max` one that is gone, and that nothing waits for, is forgotten.
+    /// The talk with a node. Of more nodes than `max` one that is gone, and that nothing waits for, is forgotten: of
+    /// several the one that is gone for longest, for it may say again what was heard of it, if it comes back soon.
     fn talk(&mut self, with: NodeId, max: usize) -> Option<&mut Talk> {
         if self.lines.len() >= max && !self.lines.contains_key(&with) {
             let idle = |(_, talk): &(&NodeId, &Talk)| talk.conn.is_none() && talk.out.is_empty();
-            let forgotten = self.lines.iter().find(idle).map(|(node, _)| *node)?;
+            let forgotten = self.lines.iter().filter(idle).min_by_key(|(_, talk)| talk.gone);
+            let forgotten = forgotten.map(|(node, _)| *node)?;
             self.lines.remove(&forgotten);
         }
         Some(self.lines.entry(with).or_default())
@@ -155,7 +159,7 @@ impl Node {
         }
         // No word that waits already is given up later than this one.
         self.timers.arm(Timer::Words(room), now + self.config.words_wait);
-        self.speak(room, to);
+        self.speak_soon(room, to);
         true
     }
 
@@ -236,7 +240,9 @@ impl Node {
     pub(super) fn node_gone(&mut self, room: ShareId, id: ConnId, gone: PeerGone) {
         let (now, config) = (self.now, &self.config);
         let Some(state) = self.rooms.get_mut(&room) else { return };
-        state.lines.values_mut().filter(|talk| talk.conn == Some(id)).for_each(|talk| talk.conn = None);
+        for talk in state.lines.values_mut().filter(|talk| talk.conn == Some(id)) {
+            (talk.conn, talk.gone) = (None, now);
+        }
         let loss = match gone {
             PeerGone::Lost(why) => why,
             PeerGone::Dismissed(Reason::TooSlow) => LinkLoss::TimedOut,
@@ -255,8 +261,29 @@ impl Node {
         self.set_dial_timer(room);
     }
 
+    /// Says what waits for a node: now, or together with what follows.
+    fn speak_soon(&mut self, room: ShareId, to: NodeId) {
+        let now = self.now;
+        let talk = self.rooms.get(&room).and_then(|state| state.lines.get(&to));
+        match talk.filter(|talk| talk.conn.is_some()).and_then(|talk| talk.out.due(now)) {
+            Some(at) if at > now => self.timers.arm(Timer::Speak(room), at),
+            Some(_) => self.speak(room, to),
+            None => {}
+        }
+    }
+
+    /// Says to everybody what waits, as far as they read it.
+    pub(super) fn speak_to_all(&mut self, room: ShareId) {
+        let Some(state) = self.rooms.get(&room) else { return };
+        let waiting = state.lines.iter().filter(|(_, talk)| talk.out.due(self.now).is_some());
+        for to in waiting.map(|(to, _)| *to).collect::<Vec<_>>() {
+            self.speak(room, to);
+        }
+    }
+
     /// Says as much to a node as it reads.
     fn speak(&mut self, room: ShareId, to: NodeId) {
+        let now = self.now;
         loop {
             let Some(state) = self.rooms.get_mut(&room) else { return };
             let life = state.life;
@@ -268,7 +295,7 @@ impl Node {
             if waiting >= AHEAD {
                 return;
             }
-            let Some((number, word)) = talk.out.next() else { return };
+            let Some((number, word)) = talk.out.next(now) else { return };
             let line = Message::Line(Line { life, number, word: word.clone() });
             self.with_session(id, |session| session.send(&line));
             #[cfg(planted)]
@@ -282,7 +309,7 @@ impl Node {
         if let Some((room, peer)) = self.conns.get(&id).and_then(of)
             && self.rooms.contains_key(&room)
         {
-            self.speak(room, peer);
+            self.speak_soon(room, peer);
         }
     }
 
@@ -411,6 +438,7 @@ impl Node {
             state.leaving.get_or_insert(reason);
             return;
         }
+        self.speak_to_all(room);
         self.acknowledge_all(room);
         let Some(mut state) = self.rooms.remove(&room) else { return };
         for (to, talk) in &mut state.lines {
@@ -424,6 +452,7 @@ impl Node {
         self.leave_swarm(room);
         self.timers.cancel(Timer::Words(room));
         self.timers.cancel(Timer::Heard(room));
+        self.timers.cancel(Timer::Speak(room));
         self.timers.cancel(Timer::Dial(room));
         for id in self.conns_of(room) {
             self.dismiss(id, reason);

@@ -14,6 +14,11 @@ use crate::wire::Word;
 const WAITING_MAX: usize = 1024;
 /// Their bytes at most.
 pub(crate) const WAITING_BYTES_MAX: usize = 256 << 10;
+/// The first word goes out at once, and those that follow it closely together: each packet costs both ends as much as many
+/// words. Too short to be noticed by whoever reads them.
+const GATHERED: Duration = Duration::from_millis(10);
+/// So many are gathered at most.
+const GATHERED_MAX: usize = 64;
 
 /// A word that its peer has not acknowledged.
 #[derive(Debug)]
@@ -32,6 +37,8 @@ pub(crate) struct Outgoing {
     bytes: usize,
     /// The last number that went out on the connection that is there.
     sent: u64,
+    /// When that was.
+    spoke: Option<Now>,
 }
 
 /// No more can wait.
@@ -56,15 +63,25 @@ impl Outgoing {
         if is(Bug::SaidOnce) {
             return;
         }
-        self.sent = 0;
+        (self.sent, self.spoke) = (0, None);
     }
 
-    /// The next word that has not gone out on this connection.
-    pub(crate) fn next(&mut self) -> Option<(u64, &Word)> {
-        let at = self.waiting.partition_point(|word| word.number <= self.sent);
-        let word = self.waiting.get(at)?;
-        self.sent = word.number;
+    /// When what has not gone out on this connection is to; none: everything has.
+    pub(crate) fn due(&self, now: Now) -> Option<Now> {
+        let unsent = self.waiting.len() - self.first_unsent();
+        let is_much = unsent >= GATHERED_MAX;
+        (unsent > 0).then(|| self.spoke.filter(|_| !is_much).map_or(now, |spoke| spoke + GATHERED))
+    }
+
+    /// The next word that has not gone out on this connection: it does now.
+    pub(crate) fn next(&mut self, now: Now) -> Option<(u64, &Word)> {
+        let word = self.waiting.get(self.first_unsent())?;
+        (self.sent, self.spoke) = (word.number, Some(now));
         Some((word.number, &word.word))
+    }
+
+    fn first_unsent(&self) -> usize {
+        self.waiting.partition_point(|word| word.number <= self.sent)
     }
 
     /// The peer has everything up to this number. The tags of the words that it had not before.

@@ -46,6 +46,8 @@ pub(crate) struct Raw {
     pub(crate) config: Config,
     decoder: Decoder,
     conn: ConnId,
+    /// Who the peer is, from its next connection on.
+    pub(crate) them: NodeId,
     role: Role,
     pub(crate) dials: Vec<ConnId>,
     peer_nonce: Nonce,
@@ -71,6 +73,7 @@ impl Raw {
             config,
             decoder: Decoder::default(),
             conn: ConnId(1),
+            them: THEM,
             role: Role::Responder,
             dials: Vec::new(),
             peer_nonce: Nonce([0; 32]),
@@ -132,8 +135,8 @@ impl Raw {
             Role::Initiator => self.dials.pop().unwrap(),
         };
         (self.decoder, self.hangup) = (Decoder::default(), None);
-        let (conn, role) = (self.conn, self.role);
-        self.handle(Input::Connected { conn, role, local: US, peer: THEM, path: Path::Memory });
+        let (conn, role, peer) = (self.conn, self.role, self.them);
+        self.handle(Input::Connected { conn, role, local: US, peer, path: Path::Memory });
     }
 
     pub(crate) fn lose(&mut self) {
@@ -236,8 +239,8 @@ impl Raw {
 
     pub(crate) fn proof(&self, role: Role) -> Message {
         let (initiator, responder, initiator_nonce, responder_nonce) = match self.role {
-            Role::Responder => (THEM, US, NONCE, self.peer_nonce),
-            Role::Initiator => (US, THEM, self.peer_nonce, NONCE),
+            Role::Responder => (self.them, US, NONCE, self.peer_nonce),
+            Role::Initiator => (US, self.them, self.peer_nonce, NONCE),
         };
         let context = ProofContext { initiator, responder, initiator_nonce, responder_nonce };
         let content = self.opens;

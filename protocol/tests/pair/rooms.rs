@@ -334,6 +334,29 @@ fn who_leaves_a_room_acknowledges_first_what_it_has_heard() {
 }
 
 #[test]
+fn of_many_guests_that_are_gone_the_last_to_go_is_forgotten_last() {
+    let mut raw = guest(&[]);
+    let come = |raw: &mut Raw, who: u8| {
+        raw.lose();
+        raw.wait(1, |_| {});
+        raw.them = NodeId([who; 32]);
+        raw.connect();
+        raw.open();
+    };
+    let kept = 2 * Config::default().conns_max as u8;
+    (3..kept + 1).for_each(|who| come(&mut raw, who));
+    // Its key comes before those of all others.
+    come(&mut raw, 0);
+    raw.say(&line(1, Word::Text(of("hi"))));
+    come(&mut raw, kept + 1);
+    // Our word that it was heard was lost.
+    come(&mut raw, 0);
+    raw.say(&line(1, Word::Text(of("hi"))));
+    let texts = raw.events.iter().filter(|event| matches!(event, Event::Heard { .. })).count();
+    assert_eq!(texts, 1);
+}
+
+#[test]
 fn words_that_break_the_rules_end_the_session() {
     let misbehaved = |fault| Some(Goodbye::Misbehaved(fault));
     let long = "x".repeat(TEXT_MAX + 1);
