@@ -19,7 +19,7 @@ mod table;
 
 /// Builds and runs them, in the folder of the sources.
 pub const COMMAND: &str =
-    "RUSTFLAGS='--cfg planted' cargo run --target-dir target/planted -p truecopy-sim --example mutants";
+    "RUSTC_WORKSPACE_WRAPPER=$PWD/.ci/planted-rustc cargo run -p truecopy-sim --example mutants";
 
 /// How much is run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
