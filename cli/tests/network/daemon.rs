@@ -342,9 +342,9 @@ fn of_what_was_not_acknowledged_before_kill_9_the_next_run_tells_once() {
     assert_eq!(undelivered(&third.process.exits(143).out), [], "it was told once");
     two.process.signal(Signal::TERM);
     let heard = two.process.exits(143).out;
-    for what in ["second", "fourth"] {
-        assert_eq!(heard.matches(&format!("\"text\":\"{what}\"")).count(), 1, "{heard}");
-    }
+    let times = |what: &str| heard.matches(&format!("\"text\":\"{what}\"")).count();
+    assert!(times("second") <= 1, "it was on its way when its run was killed, or was not: {heard}");
+    assert_eq!(times("fourth"), 1, "{heard}");
 }
 
 #[test]
