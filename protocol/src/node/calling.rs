@@ -8,6 +8,8 @@ use super::fetch::{Fetching, targets};
 use super::rooms::Room;
 use crate::input::{LinkLoss, PeerHint};
 use crate::output::{PeerGone, Refusal};
+#[cfg(planted)]
+use crate::planted::{Bug, is};
 use crate::swarm::targets::{Origin, Targets};
 use crate::timers::Timer;
 use crate::wire::Reason;
@@ -31,6 +33,10 @@ impl Node {
     pub(super) fn call_on(&mut self, share: ShareId, peer: PeerHint) {
         if !self.is_swarm(share) {
             return self.refuse(share, Refusal::NotNow);
+        }
+        #[cfg(planted)]
+        if is(Bug::FirstCalled) && self.called.contains_key(&share) {
+            return;
         }
         self.called.entry(share).or_default().add(peer, Origin::Heard, self.now);
         self.dial_due(share);

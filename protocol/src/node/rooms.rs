@@ -266,6 +266,8 @@ impl Node {
         let now = self.now;
         let talk = self.rooms.get(&room).and_then(|state| state.lines.get(&to));
         match talk.filter(|talk| talk.conn.is_some()).and_then(|talk| talk.out.due(now)) {
+            #[cfg(planted)]
+            Some(at) if at > now && is(Bug::GatheredForgotten) => {}
             Some(at) if at > now => self.timers.arm(Timer::Speak(room), at),
             Some(_) => self.speak(room, to),
             None => {}
@@ -339,6 +341,8 @@ impl Node {
         let now = self.now;
         let talk = self.rooms.get(&room).and_then(|state| state.lines.get(&to));
         match talk.and_then(|talk| talk.owing.due(now)) {
+            #[cfg(planted)]
+            Some(at) if at > now && is(Bug::HeardForgotten) => {}
             Some(at) if at > now => self.timers.arm(Timer::Heard(room), at),
             Some(_) => self.acknowledge_now(room, to),
             None => {}
