@@ -266,8 +266,6 @@ impl Node {
         let now = self.now;
         let talk = self.rooms.get(&room).and_then(|state| state.lines.get(&to));
         match talk.filter(|talk| talk.conn.is_some()).and_then(|talk| talk.out.due(now)) {
-            #[cfg(planted)]
-            Some(at) if at > now && is(Bug::GatheredForgotten) => {}
             Some(at) if at > now => self.timers.arm(Timer::Speak(room), at),
             Some(_) => self.speak(room, to),
             None => {}

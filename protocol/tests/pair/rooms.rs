@@ -326,6 +326,26 @@ fn acknowledged(raw: &Raw) -> Vec<u64> {
 }
 
 #[test]
+fn the_first_word_is_said_at_once_and_what_follows_it_together() {
+    let mut raw = guest(&[]);
+    let say = |raw: &mut Raw, tag| {
+        let say = Say::Text("hi".to_owned());
+        raw.command(Command::Say { room: SHARE, to: raw.them, tag, say });
+    };
+    let said =
+        |raw: &Raw| raw.said.iter().filter(|said| matches!(said, Said::Message(Message::Line(_)))).count();
+    (0..3).for_each(|tag| say(&mut raw, tag));
+    assert_eq!(said(&raw), 1);
+    raw.wait(1, |_| {});
+    assert_eq!(said(&raw), 3);
+    raw.wait(1, |_| {});
+    (3..5).for_each(|tag| say(&mut raw, tag));
+    assert_eq!(said(&raw), 4);
+    raw.command(Command::End { share: SHARE, reason: Reason::Leaving });
+    assert_eq!(said(&raw), 5, "whoever leaves says first what it has gathered");
+}
+
+#[test]
 fn who_leaves_a_room_acknowledges_first_what_it_has_heard() {
     let mut raw = guest(&[line(1, Word::Text(of("hi"))), line(2, Word::Text(of("and bye")))]);
     assert_eq!(acknowledged(&raw), [1]);

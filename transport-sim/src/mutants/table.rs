@@ -101,7 +101,6 @@ pub(super) const ROWS: &[Row] = &[
     clear(Bug::SameLife, Cast::Talk, Kind::Kills, 20),
     calm(Bug::SentIsHeard, Cast::Talk, 2),
     calm(Bug::LossUntold, Cast::Talk, 20),
-    calm(Bug::GatheredForgotten, Cast::Talk, 20),
     calm(Bug::HeardForgotten, Cast::Talk, 20),
     calm(Bug::FirstCalled, Cast::Swarm, 40),
 ];
