@@ -239,9 +239,15 @@ impl Node {
     /// A node, or a dial of one, is gone: it is dialled again, unless it does not want to be.
     pub(super) fn node_gone(&mut self, room: ShareId, id: ConnId, gone: PeerGone) {
         let (now, config) = (self.now, &self.config);
+        let is_replaced =
+            matches!(gone, PeerGone::Dismissed(Reason::Replaced) | PeerGone::Said(Reason::Replaced));
+        let heir = if is_replaced { self.twin(room, id) } else { None };
         let Some(state) = self.rooms.get_mut(&room) else { return };
         for talk in state.lines.values_mut().filter(|talk| talk.conn == Some(id)) {
             (talk.conn, talk.gone) = (None, now);
+        }
+        if let Some((heir, _)) = heir {
+            return state.targets.replaced(id, heir);
         }
         let loss = match gone {
             PeerGone::Lost(why) => why,

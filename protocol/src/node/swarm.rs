@@ -372,6 +372,17 @@ impl Node {
         open.map(|(id, conn)| (conn.session.peer, *id)).collect()
     }
 
+    /// Another open connection to the same peer for the same share, and who made it.
+    pub(super) fn twin(&self, share: ShareId, id: ConnId) -> Option<(ConnId, Role)> {
+        let peer = self.conns.get(&id)?.session.peer;
+        let is_twin = |(other, conn): &(&ConnId, &Conn)| {
+            **other != id
+                && conn.session.peer == peer
+                && matches!(conn.purpose, Purpose::Open(of, _) if of == share)
+        };
+        self.conns.iter().find(is_twin).map(|(twin, conn)| (*twin, conn.session.role))
+    }
+
     /// Of two connections to one peer one stays: of two that the same end has made the newer one, else that of the end with
     /// the smaller key. Both ends come to the same choice.
     pub(super) fn part_twins(&mut self, share: ShareId, id: ConnId) {
@@ -379,16 +390,7 @@ impl Node {
             return;
         }
         let Some(ends) = self.conns.get(&id).map(|conn| conn.session.ends()) else { return };
-        let is_twin = |(other, conn): &(&ConnId, &Conn)| {
-            **other != id
-                && conn.session.peer == ends.peer
-                && matches!(conn.purpose, Purpose::Open(of, _) if of == share)
-        };
-        let Some((twin, role)) =
-            self.conns.iter().find(is_twin).map(|(twin, conn)| (*twin, conn.session.role))
-        else {
-            return;
-        };
+        let Some((twin, role)) = self.twin(share, id) else { return };
         let ours_stays = ends.local < ends.peer;
         let new_stays = role == ends.role || (ends.role == Role::Initiator) == ours_stays;
         self.dismiss(if new_stays { twin } else { id }, Reason::Replaced);

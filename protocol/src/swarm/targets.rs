@@ -134,7 +134,7 @@ impl Targets {
         let is_crowded = self.in_use() >= wanted;
         for (index, target) in self.targets.iter_mut().enumerate() {
             let idle = matches!(target.state, State::Waiting { .. } | State::Dialing { next: 0, .. });
-            if idle && let Some(conn) = target.key.and_then(|key| met.get(&key)) {
+            if idle && let Some(conn) = target.proven.or(target.key).and_then(|key| met.get(&key)) {
                 target.state = State::Up(*conn);
             }
             if idle && is_crowded && target.origin == Origin::Heard {
@@ -221,6 +221,11 @@ impl Targets {
             }
         }
         next
+    }
+
+    /// Of two connections to one peer the other one stays.
+    pub(crate) fn replaced(&mut self, conn: ConnId, by: ConnId) {
+        self.up(conn).for_each(|target| target.state = State::Up(by));
     }
 
     /// Dials at once whoever is waited for.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use truecopy_protocol::input::{Command, Say};
-use truecopy_protocol::output::{Event, Fault, Goodbye, Heard, PeerGone, Refusal};
+use truecopy_protocol::input::{Command, PeerHint, Say};
+use truecopy_protocol::output::{Event, Fault, Goodbye, Heard, PeerGone, Refusal, Waiting};
 use truecopy_protocol::wire::{
     Answer, Answered, BlockRun, Call, Heard as Acknowledged, Line, Message, Offer, Reason, TEXT_MAX, Text,
     Word,
@@ -104,6 +104,27 @@ fn nothing_is_lost_and_nothing_comes_twice_over_links_that_die() {
         assert_eq!(heard(&world, two, world.hosts[one].id), words(0..200), "seed {seed}");
         assert_eq!(heard(&world, one, world.hosts[two].id), words(0..200), "seed {seed}");
         assert!(fates(&world, one).iter().all(|(_, delivered)| *delivered), "seed {seed}");
+    }
+}
+
+#[test]
+fn who_is_here_already_is_met_at_another_address_without_an_end() {
+    for (first, then) in [(0, 1), (1, 0), (0, 0), (1, 1)] {
+        let mut world = World::new(3);
+        let nodes = [node(&mut world, true), node(&mut world, true)];
+        for from in [first, then] {
+            let (from, to) = (nodes[from], nodes[1 - from]);
+            // As somebody types it, who does not know who is there.
+            let peer = PeerHint { key: None, ..world.hint(to) };
+            world.command(from, Command::AddPeer { share: ROOM, peer });
+            world.run(LONG, |_| false);
+        }
+        for host in nodes {
+            let waits = |event: &Event| matches!(event, Event::Waiting { why: Waiting::Backoff { .. }, .. });
+            assert!(!world.has(host, waits), "{first} {then}: nothing is lost");
+            let up = world.hosts[host].events.iter().filter(|event| matches!(event, Event::PeerUp { .. }));
+            assert!(up.count() <= 2, "{first} {then}: nobody dials for ever");
+        }
     }
 }
 
