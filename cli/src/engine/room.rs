@@ -188,6 +188,10 @@ impl Engine {
                 (Some(ticket.node), ticket.addresses)
             }
         };
+        if let Some(here) = key.filter(|key| then.is_none() && self.present.contains_key(key)) {
+            self.tell(News::Note(format!("{} is here already", self.who(here).name)));
+            return Ok(());
+        }
         let address = to.parse::<SocketAddr>().ok();
         let port = to.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(0);
         let known = self.dialled.iter().position(|dialled| dialled.text == to);

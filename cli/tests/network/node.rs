@@ -75,6 +75,24 @@ fn nodes_talk_both_ways_and_to_all() {
 }
 
 #[test]
+fn who_is_here_already_is_not_looked_for_at_another_address() {
+    let world = World::new();
+    let mut one = Node::start(&world, "one", &[]);
+    let mut two = Node::start(&world, "two", &[]);
+    two.types(&format!("connect {}", one.address));
+    one.process.event("met", |event| event["node"] == *two.key);
+    one.types(&format!("send {} to somebody who came by itself", two.address));
+    two.hears(&one, "to somebody who came by itself");
+    one.process.event("delivered", |_| true);
+    one.types(&format!("connect {}", two.address));
+    one.process.event("note", |event| text(event, "text").ends_with("is here already"));
+    one.types("quit");
+    let told = one.process.exits(0).events();
+    let is_lost = |event: &Value| event["ev"] == "note" && text(event, "text").contains("not reached");
+    assert!(!told.iter().any(is_lost), "{told:?}");
+}
+
+#[test]
 fn what_is_offered_is_shown_and_moves_when_it_is_accepted() {
     let world = World::new();
     sample(&world);
