@@ -304,7 +304,9 @@ impl Node {
         let peer = self.conns.get(&id).map(|conn| conn.session.peer);
         if let Some(fetch) = self.fetches.get_mut(&share) {
             fetch.targets.proved(id);
-            peer.map(|peer| fetch.useless.remove(&peer));
+            if let Some(peer) = peer {
+                fetch.useless.remove(&peer);
+            }
             fetch.met = Met::Somebody;
             fetch.patience = Patience::Left;
             self.timers.cancel(Timer::GiveUp(share));

@@ -235,7 +235,10 @@ impl Talks {
             return Err(("delivered, and never heard", text));
         }
         let (is_pledged, to, len) = (word.is_pledged, word.to, word.len);
-        if fate == Fate::Undelivered && is_pledged && self.waiting(life, to) + len < LINE_FULL {
+        // What found no room is told to be lost while it is being said, and never later.
+        let found_no_room =
+            || self.saying.map(|word| word as u64) == Some(tag) && self.waiting(life, to) + len >= LINE_FULL;
+        if fate == Fate::Undelivered && is_pledged && !found_no_room() {
             return Err(("undelivered after the healing", text));
         }
         Ok(())
